@@ -1,0 +1,1 @@
+"""Shortlist: from an event log to a ranked shortlist for every user, in milliseconds."""
