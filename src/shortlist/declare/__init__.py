@@ -1,0 +1,1 @@
+"""Declarations: pure, validated, fingerprinted; they do no I/O and know nothing above them."""

@@ -1,0 +1,126 @@
+"""Features: what the product knows at the moment of a request, each declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shortlist.declare.entities import Entity
+from shortlist.declare.errors import DeclarationError
+from shortlist.declare.events import Event
+from shortlist.declare.expressions import Attribute, EventField, Expression
+from shortlist.declare.labels import Label
+
+Key = tuple[Entity | Attribute, ...]
+"""What a feature is kept by: entities and attributes of entities; empty = one value for all."""
+
+KeyLike = Entity | Attribute | Sequence[Entity | Attribute] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """A declared feature; `name` prints the declaration and is unique among equal declarations."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, eq=False)
+class Windowed(Feature):
+    """A count, sum or mean over the events of a window.
+
+    `value` is None for a count; `where` narrows the events. A null or non-finite value is left out.
+    """
+
+    aggregate: str
+    source: Event | Label
+    value: Expression | None
+    where: Expression | None
+    key: Key
+    window_us: int
+    tile_us: int
+
+
+@dataclass(frozen=True, eq=False)
+class Rate(Feature):
+    """The smoothed share of impressions that turned positive within the window.
+
+    (positives + prior * g) / (impressions + prior), where g is the same rate over all keys,
+    (positives + 1) / (impressions + 2): the empirical-Bayes estimate with a Beta prior of weight
+    `prior` around the global rate.
+    """
+
+    label: Label
+    prior: float
+    key: Key
+    window_us: int
+    tile_us: int
+
+
+@dataclass(frozen=True, eq=False)
+class Last(Feature):
+    """The items of the last `n` events of a key, newest first; `window_us` None = however old."""
+
+    source: Event
+    where: Expression | None
+    key: Key
+    n: int
+    window_us: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Recency(Feature):
+    """Seconds since the last event of a key; null when there was none."""
+
+    source: Event | Label
+    where: Expression | None
+    key: Key
+
+
+@dataclass(frozen=True, eq=False)
+class Age(Feature):
+    """Seconds from a moment to the request; null when the moment is unknown."""
+
+    since: Expression
+
+
+@dataclass(frozen=True, eq=False)
+class Value(Feature):
+    """The value of an attribute, a context field, or an expression over them."""
+
+    expression: Expression
+
+
+def as_features(declared: object) -> list[Feature]:
+    """Turn what `app.features` was given, a feature list or an expression, into features.
+
+    Raises:
+        DeclarationError: for anything else, or for an expression that reads an event.
+    """
+    if isinstance(declared, list) and all(isinstance(feature, Feature) for feature in declared):
+        return declared
+    if isinstance(declared, Feature):
+        return [declared]
+    if not isinstance(declared, Expression):
+        raise DeclarationError(
+            "features",
+            expected="sl.count, sum, mean, rate, last, age, recency, or an attribute",
+            received=f"{type(declared).__name__} {declared}",
+            mend="Write app.features(sl.count(watch, by=user, window='1h'), video.duration_s).",
+        )
+    for column in declared.columns():
+        if isinstance(column, EventField):
+            raise DeclarationError(
+                f"feature {declared}",
+                expected="attributes and context, known before the request",
+                received=str(column),
+                mend=f"An event's field is known after it: aggregate it, as in sl.mean({column}, ...).",
+            )
+    if declared.type == "time":
+        raise DeclarationError(
+            f"feature {declared}", expected="a number, text or condition", received="a time",
+            mend=f"Use how long ago it was: sl.age({declared}).",
+        )  # fmt: skip
+    return [Value(str(declared), declared)]
