@@ -1,0 +1,36 @@
+"""Every Python block in the README and the docs runs as it is printed."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"^([ ]*)```python\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+
+
+def blocks() -> list[tuple[str, int, str]]:
+    """Where each block stands: the page, its first line, the code."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [
+        (str(page.relative_to(ROOT)), text.count("\n", 0, found.start()) + 2, textwrap.dedent(found[2]))
+        for page in pages
+        for text in [page.read_text(encoding="utf-8")]
+        for found in BLOCK.finditer(text)
+    ]
+
+
+def test_the_readme_shows_a_declaration():
+    assert any(page == "README.md" and "sl.App(" in code for page, _, code in blocks())
+
+
+@pytest.mark.skipif(find_spec("shortlist.stages") is None, reason="shortlist.stages does not exist yet")
+@pytest.mark.parametrize(("page", "line", "code"), [pytest.param(*b, id=f"{b[0]}:{b[1]}") for b in blocks()])
+def test_block_runs(page, line, code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # Blank lines in front make a traceback point at the line of the page.
+    exec(compile("\n" * (line - 1) + code, str(ROOT / page), "exec"), {"__name__": "__main__"})
