@@ -1,0 +1,75 @@
+"""Moving the tail into segments, beside the appends and not in their way."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from functools import partial
+
+from shortlist.log import tables
+from shortlist.log.reader import Reader
+from shortlist.log.segments import SegmentFolder
+from shortlist.log.tables import Segment
+from shortlist.log.writer import Writer
+
+_MAX_SEGMENT_EVENTS = 500_000
+_TRIM_EVENTS = 5_000
+"""How many leftovers one commit's pause may delete: about 5 ms."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Sealer:
+    """Seals the tail when it passes a bound, and on demand; whoever adds segments holds `lock`."""
+
+    def __init__(self, reader: Reader, writer: Writer, segments: SegmentFolder, after_events: int) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._segments = segments
+        self._after_events = after_events
+        self._tail_begins_after = reader.end_of_segments()
+        self._thread: threading.Thread | None = None
+        self.lock = threading.RLock()
+
+    def seal(self) -> int:
+        """Move the events of the tail into segments; return how many."""
+        num_sealed = 0
+        with self.lock:
+            while rows := self._reader.tail(_MAX_SEGMENT_EVENTS):
+                segment = self._segments.write_tail(rows, self._reader.schemas)
+                self._writer.between_commits(partial(register, segment))
+                while self._writer.between_commits(lambda database: tables.trim_tail(database, _TRIM_EVENTS)):
+                    pass
+                num_sealed += len(rows)
+                self._tail_begins_after = segment.last_seq
+        return num_sealed
+
+    def after_commit(self, last_seq: int) -> None:
+        """Seal in the background when the tail has grown past its bound."""
+        busy = self._thread is not None and self._thread.is_alive()
+        if last_seq - self._tail_begins_after > self._after_events and not busy:
+            # Whatever becomes of it, the next try comes a tail later.
+            self._tail_begins_after = last_seq
+            self._thread = threading.Thread(
+                target=self._seal_quietly, name="shortlist-log-sealer", daemon=True
+            )
+            self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the background seal under way, if any."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _seal_quietly(self) -> None:
+        try:
+            self.seal()
+        except Exception:
+            # The events are safe in the tail.
+            _logger.exception("sealing the log's tail failed")
+
+
+def register(segment: Segment, database: sqlite3.Connection) -> None:
+    """Make a published segment part of the log."""
+    with tables.transaction(database):
+        tables.add_segment(database, segment)

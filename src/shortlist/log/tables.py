@@ -1,0 +1,199 @@
+"""The SQLite side of the log: its tables, and the few statements that read and change them.
+
+`tail` holds the newest events. A sealed segment takes over all events up to its `last_seq`: rows of
+the tail at or below the newest segment's `last_seq` are leftovers, which every reader passes over.
+So one inserted row of `segments` moves any number of events, atomically.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from shortlist.log.bodies import TailRow
+from shortlist.log.errors import LogError, SchemaChanged
+from shortlist.log.schema import EventSchema
+
+FILE_NAME = "log.sqlite"
+_LAYOUT = 1
+_BUSY_TIMEOUT_S = 5.0
+
+_TABLES = """
+CREATE TABLE schemas(kind TEXT PRIMARY KEY, fields TEXT NOT NULL, optional TEXT NOT NULL);
+CREATE TABLE tail(
+    seq INTEGER PRIMARY KEY, log_time_us INTEGER NOT NULL, kind TEXT NOT NULL,
+    event_time_us INTEGER NOT NULL, id TEXT, body TEXT NOT NULL);
+CREATE TABLE ids(id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE segments(
+    first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, last_log_time_us INTEGER NOT NULL,
+    fields TEXT NOT NULL);
+"""
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A sealed range of the log; `fields` lists, by kind present, the fields its file has."""
+
+    first_seq: int
+    last_seq: int
+    last_log_time_us: int
+    fields: dict[str, list[str]]
+
+    @property
+    def name(self) -> str:
+        """The name of the segment's folder."""
+        return f"{self.first_seq:015d}-{self.last_seq:015d}"
+
+
+def connect(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open the log's database; transactions are begun and ended by hand.
+
+    Raises:
+        LogError: when a newer version of Shortlist wrote it.
+    """
+    database = sqlite3.connect(
+        folder / FILE_NAME, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+    if read_only:
+        database.execute("PRAGMA query_only = ON")
+    else:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+    (layout,) = database.execute("PRAGMA user_version").fetchone()
+    if layout > _LAYOUT:
+        database.close()
+        raise LogError(f"log {folder}: layout {layout} is newer than {_LAYOUT}. Upgrade Shortlist.")
+    if layout == 0 and not read_only:
+        with transaction(database):
+            for statement in _TABLES.strip().split(";")[:-1]:
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {_LAYOUT}")
+    return database
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """Commit everything inside, durably, or nothing of it."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def snapshot(database: sqlite3.Connection) -> Iterator[None]:
+    """Read one consistent state of the log inside."""
+    database.execute("BEGIN")
+    try:
+        yield
+    finally:
+        database.execute("ROLLBACK")
+
+
+def load_schemas(database: sqlite3.Connection) -> dict[str, EventSchema]:
+    """Return the schemas of all kinds the log has known."""
+    rows = database.execute("SELECT kind, fields, optional FROM schemas ORDER BY kind").fetchall()
+    return {
+        kind: EventSchema(kind, json.loads(fields), frozenset(json.loads(optional)))
+        for kind, fields, optional in rows
+    }
+
+
+def merge_schemas(known: dict[str, EventSchema], declared: Iterable[EventSchema]) -> dict[str, EventSchema]:
+    """Return the known schemas with the declared ones on top.
+
+    Raises:
+        SchemaChanged: when a declared one lacks a known field, or has it with another type.
+    """
+    merged = dict(known)
+    for schema in declared:
+        before = known.get(schema.kind)
+        for field, type_ in before.fields.items() if before else ():
+            now = schema.fields.get(field)
+            if now != type_:
+                raise SchemaChanged(schema.kind, field, before=type_, now=now or "no such field")
+        merged[schema.kind] = schema
+    return merged
+
+
+def save_schemas(database: sqlite3.Connection, schemas: Iterable[EventSchema]) -> None:
+    """Keep the schemas in the log."""
+    with transaction(database):
+        database.executemany(
+            "INSERT OR REPLACE INTO schemas VALUES (?, ?, ?)",
+            [(s.kind, json.dumps(s.fields), json.dumps(sorted(s.optional))) for s in schemas],
+        )
+
+
+def segments(database: sqlite3.Connection, after_seq: int = 0, upto_seq: int | None = None) -> list[Segment]:
+    """Return the segments that hold any of the events after one position up to another, in order."""
+    rows = database.execute(
+        "SELECT first_seq, last_seq, last_log_time_us, fields FROM segments "
+        "WHERE last_seq > ? AND first_seq <= ? ORDER BY first_seq",
+        (after_seq, 2**62 if upto_seq is None else upto_seq),
+    ).fetchall()
+    return [Segment(first, last, time_us, json.loads(fields)) for first, last, time_us, fields in rows]
+
+
+def add_segment(database: sqlite3.Connection, segment: Segment) -> None:
+    """Register a published segment, inside a transaction of the caller."""
+    database.execute(
+        "INSERT INTO segments VALUES (?, ?, ?, ?)",
+        (segment.first_seq, segment.last_seq, segment.last_log_time_us, json.dumps(segment.fields)),
+    )
+
+
+def end_of_segments(database: sqlite3.Connection) -> tuple[int, int]:
+    """Return the last (seq, log_time_us) of the segments; (0, 0) without any."""
+    row = database.execute(
+        "SELECT last_seq, last_log_time_us FROM segments ORDER BY first_seq DESC LIMIT 1"
+    ).fetchone()
+    return row or (0, 0)
+
+
+def end_of_log(database: sqlite3.Connection) -> tuple[int, int]:
+    """Return the last (seq, log_time_us) of the log; (0, 0) of an empty one."""
+    row = database.execute("SELECT seq, log_time_us FROM tail ORDER BY seq DESC LIMIT 1").fetchone()
+    return max(row or (0, 0), end_of_segments(database))
+
+
+def tail(
+    database: sqlite3.Connection, after_seq: int, upto_seq: int, kind: str | None = None, limit: int = -1
+) -> list[TailRow]:
+    """Return the unsealed rows after one position up to another, in order."""
+    sealed, _ = end_of_segments(database)
+    only = "" if kind is None else "AND kind = ?"
+    rows = database.execute(
+        f"SELECT seq, log_time_us, kind, event_time_us, id, body FROM tail "
+        f"WHERE seq > ? AND seq <= ? {only} ORDER BY seq LIMIT ?",
+        (max(after_seq, sealed), upto_seq, *([] if kind is None else [kind]), limit),
+    )
+    return list(map(TailRow._make, rows))
+
+
+def trim_tail(database: sqlite3.Connection, limit: int) -> int:
+    """Delete up to `limit` rows of the tail that a segment has taken over; return how many."""
+    sealed, _ = end_of_segments(database)
+    with transaction(database):
+        return database.execute(
+            "DELETE FROM tail WHERE seq IN (SELECT seq FROM tail WHERE seq <= ? ORDER BY seq LIMIT ?)",
+            (sealed, limit),
+        ).rowcount
+
+
+def seqs_of_ids(database: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
+    """Return, for those of the ids that the log has seen, the position of the first event."""
+    found: dict[str, int] = {}
+    for id_ in ids:
+        row = database.execute("SELECT seq FROM ids WHERE id = ?", (id_,)).fetchone()
+        if row:
+            found[id_] = row[0]
+    return found

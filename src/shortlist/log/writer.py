@@ -1,0 +1,223 @@
+"""The one writer thread: concurrent appends share one transaction, one fsync.
+
+While a commit waits for the disk, the submissions behind it gather; the next commit takes them all,
+up to a bound. So a lone producer gets the disk's latency, and many get its bandwidth.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple, TypeVar
+
+from shortlist.log import tables
+from shortlist.log.bodies import BodyCodec, TailRow, batch_from_rows
+from shortlist.log.columns import Batch
+from shortlist.log.errors import CommitFailed, LogBusy, LogClosed
+from shortlist.log.record import Appended
+
+_MAX_GROUP_EVENTS = 10_000
+_logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+class EncodedEvent(NamedTuple):
+    """An event that waits for its position."""
+
+    kind: str
+    event_time_us: int | None
+    id: str | None
+    body: str
+
+
+class _Submission(NamedTuple):
+    events: list[EncodedEvent]
+    future: Future[list[Appended]]
+
+
+class _Task(NamedTuple):
+    run: Callable[[sqlite3.Connection], Any]
+    future: Future[Any]
+
+
+class Writer:
+    """Owns the writing connection and the end of the log.
+
+    Args:
+        database: the connection that only this writer uses from now on.
+        codecs: by kind, to decode what the subscribers get.
+        clock: the time now in UTC microseconds.
+        max_pending_events: how many events may wait before `submit` refuses.
+    """
+
+    def __init__(
+        self,
+        database: sqlite3.Connection,
+        codecs: Mapping[str, BodyCodec],
+        clock: Callable[[], int],
+        max_pending_events: int,
+    ) -> None:
+        self._database = database
+        self._codecs = codecs
+        self._clock = clock
+        self._max_pending_events = max_pending_events
+        self._queue: deque[_Submission | _Task] = deque()
+        self._num_pending = 0
+        self._wake = threading.Condition()
+        self._closing = False
+        self._subscribers: list[Callable[[Batch], None]] = []
+        self._after_commit: Callable[[int], None] = lambda last_seq: None
+        self.num_commits = 0
+        self.last_seq, self.last_log_time_us = tables.end_of_log(database)
+        self._thread = threading.Thread(target=self._work, name="shortlist-log-writer", daemon=True)
+        self._thread.start()
+
+    def subscribe(self, callback: Callable[[Batch], None]) -> None:
+        """Call back with every batch committed from now on."""
+        self._subscribers.append(callback)
+
+    def after_commit(self, callback: Callable[[int], None]) -> None:
+        """Call back with the last position after every commit, when its futures are resolved."""
+        self._after_commit = callback
+
+    def submit(self, events: list[EncodedEvent]) -> Future[list[Appended]]:
+        """Queue events that are kept or refused together.
+
+        Raises:
+            LogBusy: when too many events wait.
+            LogClosed: after `close`.
+        """
+        submission = _Submission(events, Future())
+        with self._wake:
+            if self._num_pending + len(events) > self._max_pending_events and self._num_pending:
+                raise LogBusy(
+                    f"log: {self._num_pending} events wait for the disk, the bound is "
+                    f"{self._max_pending_events}. Try again in a moment."
+                )
+            self._put(submission)
+            self._num_pending += len(events)
+        return submission.future
+
+    def between_commits(self, run: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a function of the connection in the writer thread, with no commit under way; wait for it."""
+        task = _Task(run, Future())
+        with self._wake:
+            self._put(task)
+        result: Result = task.future.result()
+        return result
+
+    def close(self) -> None:
+        """Commit what waits, then stop."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+        self._database.close()
+
+    def _put(self, work: _Submission | _Task) -> None:
+        if self._closing:
+            raise LogClosed("log: it was closed. Open it again to append.")
+        self._queue.append(work)
+        self._wake.notify()
+
+    def _work(self) -> None:
+        while group := self._take():
+            if isinstance(group, _Task):
+                self._run(group)
+            else:
+                # A caller that went away before its turn is passed over: nothing was promised yet.
+                self._commit([s for s in group if s.future.set_running_or_notify_cancel()])
+
+    def _take(self) -> list[_Submission] | _Task | None:
+        """Wait for work; return a task, or all submissions up to the next task or the bound."""
+        with self._wake:
+            while not self._queue and not self._closing:
+                self._wake.wait()
+            group: list[_Submission] = []
+            num_events = 0
+            while self._queue and num_events < _MAX_GROUP_EVENTS:
+                work = self._queue[0]
+                if isinstance(work, _Task):
+                    if group:
+                        break
+                    self._queue.popleft()
+                    return work
+                self._queue.popleft()
+                group.append(work)
+                num_events += len(work.events)
+            self._num_pending -= num_events
+            return group or None
+
+    def _run(self, task: _Task) -> None:
+        try:
+            result = task.run(self._database)
+        except BaseException as error:
+            task.future.set_exception(error)
+        else:
+            task.future.set_result(result)
+        self.last_seq, self.last_log_time_us = tables.end_of_log(self._database)
+
+    def _commit(self, group: Sequence[_Submission]) -> None:
+        log_time_us = max(self._clock(), self.last_log_time_us)
+        try:
+            rows, receipts = self._place(group, log_time_us)
+            if rows:
+                with tables.transaction(self._database):
+                    self._database.executemany("INSERT INTO tail VALUES (?, ?, ?, ?, ?, ?)", rows)
+                    self._database.executemany(
+                        "INSERT INTO ids VALUES (?, ?)",
+                        [(row.id, row.seq) for row in rows if row.id is not None],
+                    )
+        except Exception as error:
+            failure = CommitFailed(
+                f"log: the events were not kept: {error}. Free the disk, and send them again."
+            )
+            failure.__cause__ = error
+            for submission in group:
+                submission.future.set_exception(failure)
+            return
+        if rows:
+            self.num_commits += 1
+            self.last_seq, self.last_log_time_us = rows[-1].seq, log_time_us
+            self._deliver(rows)
+        for submission, receipt in zip(group, receipts, strict=True):
+            submission.future.set_result(receipt)
+        self._after_commit(self.last_seq)
+
+    def _place(
+        self, group: Sequence[_Submission], log_time_us: int
+    ) -> tuple[list[TailRow], list[list[Appended]]]:
+        """Give every new event its position; find the position of every duplicate."""
+        ids = [event.id for submission in group for event in submission.events if event.id is not None]
+        seen = tables.seqs_of_ids(self._database, ids)
+        rows: list[TailRow] = []
+        receipts: list[list[Appended]] = []
+        for submission in group:
+            receipt: list[Appended] = []
+            receipts.append(receipt)
+            for kind, event_time_us, id_, body in submission.events:
+                if id_ is not None and id_ in seen:
+                    receipt.append(Appended(seen[id_], duplicate=True))
+                    continue
+                seq = self.last_seq + len(rows) + 1
+                if id_ is not None:
+                    seen[id_] = seq
+                happened_us = log_time_us if event_time_us is None else event_time_us
+                rows.append(TailRow(seq, log_time_us, kind, happened_us, id_, body))
+                receipt.append(Appended(seq, duplicate=False))
+        return rows, receipts
+
+    def _deliver(self, rows: Sequence[TailRow]) -> None:
+        if not self._subscribers:
+            return
+        batch = batch_from_rows(rows, self._codecs)
+        for callback in self._subscribers:
+            try:
+                callback(batch)
+            except Exception:
+                # The events are durable, whatever a subscriber makes of them: the append succeeded.
+                _logger.exception("a subscriber failed on seq %d to %d", batch.first_seq, batch.last_seq)
