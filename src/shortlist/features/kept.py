@@ -1,0 +1,101 @@
+"""What the online fold keeps: running sums, last times and histories, by key slot.
+
+Shape legend: N rows, C candidates, W windows, L lanes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shortlist.declare.features import Last
+from shortlist.features.kernels.arena import TileArena
+from shortlist.features.kernels.recent import RecentItems
+from shortlist.features.plan import Plan
+from shortlist.features.resolve import Resolved, Resolver, key_text
+from shortlist.log.columns import NULL_INT
+
+
+class LastTimes:
+    """The time of the last row of each slot, int64 microseconds; NULL_INT where none."""
+
+    def __init__(self, times_us: np.ndarray | None = None) -> None:
+        self.times_us = np.empty(0, np.int64) if times_us is None else times_us
+
+    def add(self, slots: np.ndarray, times_us: np.ndarray) -> None:
+        """Take rows in, slots int64[N] in log order; -1 is skipped."""
+        if len(slots) == 0:
+            return
+        size = int(slots.max()) + 1
+        if size > len(self.times_us):
+            grown = np.full(2 * size, NULL_INT, np.int64)
+            grown[: len(self.times_us)] = self.times_us
+            self.times_us = grown
+        present = slots >= 0
+        self.times_us[slots[present]] = times_us[present]
+
+    def read(self, slots: np.ndarray) -> np.ndarray:
+        """Return the last times int64[C] of slots int64[C]."""
+        if len(self.times_us) == 0:
+            return np.full(len(slots), NULL_INT, np.int64)
+        known = (slots >= 0) & (slots < len(self.times_us))
+        return np.where(known, self.times_us[np.where(known, slots, 0)], NULL_INT)
+
+
+class KeptState:
+    """The folds of a plan: an arena a track, last times a recency, recent items a history."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.arenas = [TileArena(track.windows_us, track.tiles_us, track.num_lanes) for track in plan.tracks]
+        self.last_times = [LastTimes() for _ in plan.recencies]
+        self.histories = {name: RecentItems(history.n) for name, history in plan.histories.items()}
+
+    def fold(self, resolved: Resolved) -> None:
+        """Add the streams of a batch."""
+        for number, stream in resolved.tracks.items():
+            self.arenas[number].add(stream.keys, stream.times_us, stream.values)
+        for number, stream in resolved.recencies.items():
+            self.last_times[number].add(stream.keys, stream.times_us)
+        for name, stream in resolved.histories.items():
+            items = np.ascontiguousarray(stream.values[:, 0])
+            self.histories[name].add(stream.keys, items, stream.times_us)
+
+    def history(self, feature: Last, slot: int, now_us: int) -> np.ndarray:
+        """Return the last items int64[up to n] of a slot, newest first."""
+        return self.histories[feature.name].read(slot, now_us, max_age_us(feature))
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes held."""
+        arenas = sum(arena.nbytes for arena in self.arenas)
+        histories = sum(history.nbytes for history in self.histories.values())
+        return arenas + histories + sum(last.times_us.nbytes for last in self.last_times)
+
+
+def max_age_us(feature: Last) -> int:
+    """Return how far back a history reaches, -1 for however far."""
+    return -1 if feature.window_us is None else feature.window_us
+
+
+def release_unreachable(kept: KeptState, resolver: Resolver, now_us: int) -> None:
+    """Let go of what no window can reach at `now_us` or later, and of pairs that nothing is kept for."""
+    for arena in kept.arenas:
+        arena.release(now_us)
+    for name, history in kept.histories.items():
+        history.release(now_us, max_age_us(kept.plan.histories[name]))
+    resolver.labels.attribution.release(now_us)
+    for text, space in resolver.key_spaces.items():
+        if space.pairs is not None:
+            used = _used_slots(kept, text, space.pairs.num_slots)
+            space.pairs.remove(np.flatnonzero(space.pairs.live() & ~used))
+
+
+def _used_slots(kept: KeptState, text: str, num_slots: int) -> np.ndarray:
+    used = np.zeros(num_slots, bool)
+    for track, arena in zip(kept.plan.tracks, kept.arenas, strict=True):
+        if key_text(track.key) == text:
+            used |= arena.live(num_slots)
+    for (_, key), last in zip(kept.plan.recencies, kept.last_times, strict=True):
+        if key_text(key) == text:
+            used |= last.read(np.arange(num_slots)) != NULL_INT
+    return used

@@ -1,0 +1,282 @@
+"""The offline engine: the folds of the online path for every past request at once, bit for bit.
+
+Shape legend: N requests (or rows), F feature columns, W windows, L lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from shortlist.declare.app import App
+from shortlist.declare.entities import Entity
+from shortlist.declare.events import Event
+from shortlist.declare.expressions import Attribute, Column, ContextField, Expression
+from shortlist.declare.features import Key, Last
+from shortlist.declare.labels import Label
+from shortlist.features.encoders import Encoding, frequent_categories
+from shortlist.features.evaluate import evaluate
+from shortlist.features.history import LogHistory, read_history
+from shortlist.features.kept import max_age_us
+from shortlist.features.kernels.point_in_time import as_of_rows, last_items, last_times, window_sums
+from shortlist.features.matrix import feature_matrix
+from shortlist.features.resolve import key_codes, key_text
+from shortlist.features.rows import Rows
+from shortlist.features.values import ARRAY_TYPES, Values
+from shortlist.features.vocabulary import Vocabulary
+from shortlist.log.columns import NULL_INT
+from shortlist.log.protocol import EventLog
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Past requests, each for one user and one candidate: codes int64[N], and as of when.
+
+    A row sees the records with `seq <= as_of_seq` and a log time before `times_us`.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    as_of_seq: np.ndarray
+    times_us: np.ndarray
+    context: dict[str, Values]
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def take(self, rows: np.ndarray) -> Requests:
+        """Return some of the requests, by number or by mask."""
+        context = {
+            name: Values(value.type, value.values[rows], value.known[rows], value.vocabulary)
+            for name, value in self.context.items()
+        }
+        return Requests(
+            self.users[rows], self.items[rows], self.as_of_seq[rows], self.times_us[rows], context
+        )
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """A label's outcomes by impression: float32[N] in {0, 1}, and whether the window has passed, bool[N].
+
+    A positive is mature at once; a negative only when its attribution window has ended.
+    """
+
+    positive: np.ndarray
+    mature: np.ndarray
+
+
+class History:
+    """A log up to a sequence number, read once: what training sets, labels and backtests are made of."""
+
+    def __init__(self, app: App, history: LogHistory) -> None:
+        self.app = app
+        self._history = history
+        self.plan = history.resolver.plan
+
+    @classmethod
+    def read(
+        cls,
+        app: App,
+        log: EventLog,
+        upto_seq: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> History:
+        """Read and resolve the log.
+
+        Args:
+            app: the declaration.
+            log: the log.
+            upto_seq: the last record to read; by default all.
+            progress: called with (records read, records in all).
+        """
+        return cls(app, read_history(app, log, upto_seq, progress))
+
+    @property
+    def users(self) -> Vocabulary:
+        """Ids of those who choose."""
+        return self._history.resolver.tables[self.app.user_entity.entity_name].vocabulary
+
+    @property
+    def items(self) -> Vocabulary:
+        """Ids of what is chosen."""
+        return self._history.resolver.tables[self.app.item_entity.entity_name].vocabulary
+
+    @property
+    def last_seq(self) -> int:
+        """The last record read."""
+        return self._history.last_seq
+
+    @property
+    def last_log_time_us(self) -> int:
+        """The log time of the last record read."""
+        return self._history.last_log_time_us
+
+    @property
+    def impressions(self) -> Rows | None:
+        """The impressions with their logged fields, in log order; None when there is none."""
+        return self._history.events.get(self.app.impression.event_name)
+
+    def events(self, of: Event | Label) -> Rows | None:
+        """Return an event's rows, or the events that turned a label's impressions positive."""
+        if isinstance(of, Label):
+            conversions = self._history.conversions.get(of.label_name)
+            return conversions.rows if conversions is not None else None
+        return self._history.events.get(of.event_name)
+
+    def outcomes(self, label: Label) -> Outcomes:
+        """Return the label's outcome of every impression, in the order of `impressions`."""
+        impressions = self.impressions
+        if impressions is None:
+            return Outcomes(np.empty(0, np.float32), np.empty(0, bool))
+        positive = np.zeros(len(impressions), np.float32)
+        conversions = self._history.conversions.get(label.label_name)
+        if conversions is not None:
+            positive[np.searchsorted(impressions.seqs, conversions.impression_seqs)] = 1.0
+        ended = impressions.times_us + label.within_us <= self.last_log_time_us
+        return Outcomes(positive, ended | (positive == 1.0))
+
+    def impression_requests(self) -> Requests:
+        """Return the requests behind the impressions, as of what each had seen.
+
+        An imported impression does not say what its server knew; it is given everything before it.
+        """
+        rows = self.impressions
+        assert rows is not None, "the log holds no impressions"
+        as_of, moment = rows.fields["as_of_seq"], rows.fields["request_time_us"]
+        return Requests(
+            rows.ids[self.app.user_entity.entity_name],
+            rows.ids[self.app.item_entity.entity_name],
+            np.where(as_of.known, as_of.values, rows.seqs - 1),
+            np.where(moment.known, moment.values, rows.times_us),
+            {name: rows.fields[name] for name in self.app.request_context.fields},
+        )
+
+    def features(self, requests: Requests, encoding: Encoding) -> np.ndarray:
+        """Compute the feature matrix float32[N, F] of past requests, a row each, in their order."""
+        return feature_matrix(self.plan, _PastFacts(self._history, requests), encoding, len(requests))
+
+    def last(self, feature: Last, requests: Requests) -> np.ndarray:
+        """Return each request's history, codes int64[N, n], newest first, -1 where it ends."""
+        stream = self._history.histories.get(feature.name)
+        if stream is None:
+            return np.full((len(requests), feature.n), -1, np.int64)
+        slots = _PastFacts(self._history, requests).slots(feature.key)
+        return np.asarray(
+            last_items(
+                stream.keys, stream.values[:, 0], stream.seqs, stream.times_us,
+                slots, requests.as_of_seq, requests.times_us, feature.n, max_age_us(feature),
+            )
+        )  # fmt: skip
+
+    def evaluate(self, expression: Expression, requests: Requests) -> Values:
+        """Compute an expression over attributes and context for past requests, [N]."""
+        return evaluate(expression, _PastFacts(self._history, requests).read)
+
+    def fit_encoding(
+        self, requests: Requests, *, min_count: int = 20, max_categories: int = 1000
+    ) -> Encoding:
+        """Number the categories of the text columns, from the requests that will be trained on.
+
+        Args:
+            requests: the training requests.
+            min_count: a rarer text has no number of its own.
+            max_categories: the most frequent are numbered, at most so many a column.
+        """
+        read = _PastFacts(self._history, requests).read
+        categories = {}
+        for name in self.plan.categorical:
+            values = evaluate(self._history.expressions[name], read)
+            categories[name] = frequent_categories(values, min_count=min_count, max_categories=max_categories)
+        return Encoding(self.plan.names, categories)
+
+
+class _PastFacts:
+    """What the log said at each request; see `matrix.Facts`."""
+
+    def __init__(self, history: LogHistory, requests: Requests) -> None:
+        self.history, self.requests = history, requests
+        app = history.resolver.app
+        self.codes = {
+            app.user_entity.entity_name: requests.users,
+            app.item_entity.entity_name: requests.items,
+        }
+        self._slots: dict[str, np.ndarray] = {}
+        self._columns: dict[str, Values] = {}
+
+    def window_sums(self, track: int) -> np.ndarray:
+        planned = self.history.resolver.plan.tracks[track]
+        stream = self.history.tracks.get(track)
+        if stream is None:
+            return np.zeros((1, len(planned.windows_us), planned.num_lanes), np.int64)
+        return np.asarray(
+            window_sums(
+                stream.keys, stream.seqs, stream.times_us, stream.values,
+                self.slots(planned.key), self.requests.as_of_seq, self.requests.times_us,
+                np.array(planned.windows_us), np.array(planned.tiles_us), self._num_keys(planned.key),
+            )
+        )  # fmt: skip
+
+    def last_times(self, recency: int) -> np.ndarray:
+        stream = self.history.recencies.get(recency)
+        if stream is None:
+            return np.full(1, NULL_INT, np.int64)
+        slots = self.slots(self.history.resolver.plan.recencies[recency][1])
+        return np.asarray(
+            last_times(
+                stream.keys,
+                stream.seqs,
+                stream.times_us,
+                slots,
+                self.requests.as_of_seq,
+                self.requests.times_us,
+            )
+        )
+
+    def read(self, column: Column) -> Values:
+        if isinstance(column, ContextField):
+            return self.requests.context[column.name]
+        assert isinstance(column, Attribute)
+        known = self._columns.get(str(column))
+        if known is None:
+            known = self._columns[str(column)] = self._attribute(column)
+        return known
+
+    def times_us(self) -> np.ndarray:
+        return self.requests.times_us
+
+    def slots(self, key: Key) -> np.ndarray:
+        """Return each request's slot int64[N] of a key, -1 where no row ever had it."""
+        text = key_text(key)
+        if text not in self._slots:
+            found = self.history.resolver.key_spaces[text].find(self._codes_of, len(self.requests))
+            self._slots[text] = np.ascontiguousarray(np.broadcast_to(found, len(self.requests)))
+        return self._slots[text]
+
+    def _num_keys(self, key: Key) -> int:
+        return max(
+            len(self.history.resolver.key_spaces[key_text(key)]), int(self.slots(key).max(initial=-1)) + 1
+        )
+
+    def _codes_of(self, part: Entity | Attribute) -> np.ndarray:
+        if isinstance(part, Entity):
+            return self.codes[part.entity_name]
+        return key_codes(self.read(part))
+
+    def _attribute(self, attribute: Attribute) -> Values:
+        name = attribute.entity.entity_name
+        table = self.history.resolver.tables[name]
+        vocabulary = table.vocabularies.get(attribute.name)
+        dtype, null = ARRAY_TYPES[attribute.type]
+        updates = self.history.updates.get(name)
+        if updates is None:
+            nulls = np.full(len(self.requests), null, dtype)
+            return Values.stored(attribute.type, nulls, vocabulary)
+        rows = as_of_rows(
+            updates.codes, updates.seqs, updates.times_us,
+            self.codes[name], self.requests.as_of_seq, self.requests.times_us, True,
+        )  # fmt: skip
+        stored = np.where(rows >= 0, updates.columns[attribute.name][rows], np.asarray(null, dtype))
+        return Values.stored(attribute.type, stored, vocabulary)

@@ -1,0 +1,222 @@
+"""The online fold: what the log says now, updated record by record, read in microseconds.
+
+Shape legend: C candidates of one request, F feature columns, W windows, L lanes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from shortlist.declare.app import App
+from shortlist.declare.entities import Entity
+from shortlist.declare.expressions import Attribute, Column, ContextField, Expression
+from shortlist.declare.features import Key, Last
+from shortlist.features.encoders import Encoding
+from shortlist.features.entities import EntityTable
+from shortlist.features.evaluate import evaluate
+from shortlist.features.kept import KeptState, release_unreachable
+from shortlist.features.key_space import KeySpace
+from shortlist.features.matrix import feature_matrix
+from shortlist.features.plan import make_plan
+from shortlist.features.resolve import Resolver, key_codes, key_text
+from shortlist.features.rows import after
+from shortlist.features.snapshot import read_snapshot, restore_arrays, state_arrays, write_snapshot
+from shortlist.features.values import Values
+from shortlist.log.columns import Batch
+from shortlist.log.protocol import EventLog
+
+_RELEASE_STEP_BYTES = 64 * 2**20
+
+
+class OnlineState:
+    """Every fold of one declaration over the log, as of the last record applied.
+
+    One writer applies, any thread reads; `lock` keeps a read from seeing half a batch.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.plan = make_plan(app)
+        self.resolver = Resolver(app, self.plan)
+        self.kept = KeptState(self.plan)
+        self.last_seq = 0
+        self.last_log_time_us = 0
+        self.lock = threading.RLock()
+        self._num_bytes_released = 0
+
+    @property
+    def tables(self) -> dict[str, EntityTable]:
+        """Current attributes of every entity, by its name."""
+        return self.resolver.tables
+
+    @property
+    def users(self) -> EntityTable:
+        """Those who choose."""
+        return self.tables[self.app.user_entity.entity_name]
+
+    @property
+    def items(self) -> EntityTable:
+        """What is chosen."""
+        return self.tables[self.app.item_entity.entity_name]
+
+    def apply(self, batch: Batch) -> None:
+        """Fold a batch of records; those already folded are skipped."""
+        with self.lock:
+            if batch.first_seq <= self.last_seq:
+                batch = after(batch, self.last_seq)
+            if not batch.kinds:
+                self.last_seq = max(self.last_seq, batch.last_seq)
+                return
+            resolved = self.resolver.resolve(batch)
+            latest_us = max(int(columns.log_time_us[-1]) for columns in batch.kinds.values())
+            self.kept.fold(resolved)
+            self.last_seq = batch.last_seq
+            self.last_log_time_us = max(self.last_log_time_us, latest_us)
+            if self.num_bytes > 2 * self._num_bytes_released + _RELEASE_STEP_BYTES:
+                self.release()
+
+    def catch_up(self, log: EventLog, progress: Callable[[int, int], None] | None = None) -> None:
+        """Fold everything the log holds beyond the last record applied."""
+        target = log.last_seq
+        for batch in log.batches(after_seq=self.last_seq, upto_seq=target):
+            self.apply(batch)
+            if progress is not None:
+                progress(self.last_seq, target)
+
+    def moment(self, now_us: int) -> int:
+        """Return a request's time: now, and after every record applied, so that windows see them."""
+        return max(now_us, self.last_log_time_us + 1)
+
+    def features(
+        self, user: int, items: np.ndarray, time_us: int, context: Mapping[str, object], encoding: Encoding
+    ) -> np.ndarray:
+        """Compute the features of candidates for a request.
+
+        Args:
+            user: the user's code, -1 when never seen.
+            items: candidates' codes, int64[C].
+            time_us: the request's moment, from `moment`.
+            context: the request's context by field name; a missing field is null.
+            encoding: of the release that will score them.
+
+        Returns:
+            float32[C, F], NaN for null.
+        """
+        with self.lock:
+            facts = _RequestFacts(self, user, items, time_us, context)
+            return feature_matrix(self.plan, facts, encoding, len(items))
+
+    def history(self, feature: Last, user: int, time_us: int) -> np.ndarray:
+        """Return a user's last items, codes int64[up to n], newest first."""
+        with self.lock:
+            return self.kept.history(feature, user, time_us)
+
+    def evaluate(
+        self,
+        expression: Expression,
+        user: int,
+        items: np.ndarray,
+        time_us: int,
+        context: Mapping[str, object],
+    ) -> np.ndarray:
+        """Compute an expression for candidates int64[C].
+
+        Returns:
+            bool[C] for a condition, null counting as false; float64[C] for a number, NaN for null.
+        """
+        with self.lock:
+            values = evaluate(expression, _RequestFacts(self, user, items, time_us, context).read)
+        result = values.true() if values.type == "bool" else values.number()
+        return np.broadcast_to(result, len(items))
+
+    def release(self) -> int:
+        """Let go of what no window can reach any more; return the bytes freed.
+
+        It happens by itself whenever the state has doubled.
+        """
+        with self.lock:
+            before = self.num_bytes
+            release_unreachable(self.kept, self.resolver, self.last_log_time_us)
+            self._num_bytes_released = self.num_bytes
+            return before - self._num_bytes_released
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of running sums, last times and histories."""
+        pairs = [space.pairs for space in self.resolver.key_spaces.values() if space.pairs is not None]
+        attribution = self.resolver.labels.attribution
+        return self.kept.num_bytes + attribution.nbytes + sum(index.nbytes for index in pairs)
+
+    def snapshot(self, folder: Path) -> None:
+        """Write the state into a folder, whole or not at all; `restore` and the log's tail bring it back."""
+        with self.lock:
+            arrays = state_arrays(self.resolver, self.kept)
+            position = (self.last_seq, self.last_log_time_us)
+        write_snapshot(folder, self.app.fingerprint(), position, arrays)
+
+    @classmethod
+    def restore(cls, app: App, folder: Path) -> Self:
+        """Read what `snapshot` wrote.
+
+        Raises:
+            SnapshotMismatch: when there is none, it is damaged, or it is of another declaration; the
+                log can always rebuild the state instead.
+        """
+        position, arrays = read_snapshot(folder, app.fingerprint())
+        state = cls(app)
+        state.last_seq, state.last_log_time_us = position
+        restore_arrays(arrays, state.resolver, state.kept)
+        return state
+
+
+class _RequestFacts:
+    """What the state says about one request's candidates; see `matrix.Facts`."""
+
+    def __init__(
+        self, state: OnlineState, user: int, items: np.ndarray, time_us: int, context: Mapping[str, object]
+    ) -> None:
+        self.state, self.time_us, self.context = state, time_us, context
+        self.codes = {
+            state.app.user_entity.entity_name: np.array([user], np.int64),
+            state.app.item_entity.entity_name: np.ascontiguousarray(items, np.int64),
+        }
+        self._slots: dict[str, np.ndarray] = {}
+
+    def window_sums(self, track: int) -> np.ndarray:
+        slots = self._find(self.state.plan.tracks[track].key)
+        return self.state.kept.arenas[track].read(slots, self.time_us)
+
+    def last_times(self, recency: int) -> np.ndarray:
+        return self.state.kept.last_times[recency].read(self._find(self.state.plan.recencies[recency][1]))
+
+    def read(self, column: Column) -> Values:
+        if isinstance(column, ContextField):
+            return Values.given(column.type, self.context.get(column.name))
+        assert isinstance(column, Attribute)
+        name = column.entity.entity_name
+        return self.state.tables[name].values(column.name, self.codes[name])
+
+    def times_us(self) -> np.ndarray:
+        return np.array([self.time_us], np.int64)
+
+    def _find(self, key: Key) -> np.ndarray:
+        text = key_text(key)
+        if text not in self._slots:
+            space: KeySpace = self.state.resolver.key_spaces[text]
+            num_rows = max([len(self.codes[_owner(part)]) for part in key], default=1)
+            self._slots[text] = np.ascontiguousarray(space.find(self._codes_of, num_rows))
+        return self._slots[text]
+
+    def _codes_of(self, part: Entity | Attribute) -> np.ndarray:
+        if isinstance(part, Entity):
+            return self.codes[part.entity_name]
+        return key_codes(self.read(part))
+
+
+def _owner(part: Entity | Attribute) -> str:
+    return part.entity_name if isinstance(part, Entity) else part.entity.entity_name

@@ -1,0 +1,136 @@
+"""Rows of the log as features read them: ids as codes, fields as values, in log order.
+
+Shape legend: N rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shortlist.declare.types import FieldType
+from shortlist.features.values import Values
+from shortlist.features.vocabulary import Vocabulary
+from shortlist.log.columns import Batch, Column, Columns, Floats, Strings
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one kind of event, in log order: `ids` by entity name, `fields` by field name."""
+
+    seqs: np.ndarray
+    times_us: np.ndarray
+    ids: Mapping[str, np.ndarray]
+    fields: Mapping[str, Values]
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+    def take(self, rows: np.ndarray) -> Rows:
+        """Return some of the rows, by number or by mask."""
+        return Rows(
+            self.seqs[rows],
+            self.times_us[rows],
+            {name: codes[rows] for name, codes in self.ids.items()},
+            {
+                name: Values(column.type, column.values[rows], column.known[rows], column.vocabulary)
+                for name, column in self.fields.items()
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Updates:
+    """Updates of an entity, in log order: whose, when, and every attribute's stored values."""
+
+    codes: np.ndarray
+    seqs: np.ndarray
+    times_us: np.ndarray
+    columns: Mapping[str, np.ndarray]
+
+
+def read_rows(
+    columns: Columns, vocabularies: Mapping[str, Vocabulary], fields: Mapping[str, FieldType]
+) -> Rows:
+    """Number the ids of a log batch and wrap its fields.
+
+    Args:
+        columns: one kind's rows.
+        vocabularies: of the entities, by name; ids not seen before are numbered.
+        fields: the type of each field to read; lists of floats are left in the log.
+    """
+    ids = {
+        name: vocabulary.insert_column(strings)
+        for name, vocabulary in vocabularies.items()
+        if isinstance(strings := columns.fields.get(name), Strings)
+    }
+    values: dict[str, Values] = {}
+    for name, type_ in fields.items():
+        column = columns.fields.get(name)
+        if isinstance(column, Strings):
+            vocabulary = Vocabulary(column.values)
+            codes = column.codes.astype(np.int64)
+            values[name] = Values.stored("str", codes, vocabulary)
+        elif isinstance(column, np.ndarray):
+            values[name] = Values.stored(type_, column)
+    return Rows(columns.seq, columns.log_time_us, ids, values)
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Merge rows of several kinds into log order, keeping the ids that all of them carry."""
+    order = np.argsort(np.concatenate([part.seqs for part in parts]), kind="stable")
+
+    def merge(pick: Callable[[Rows], np.ndarray]) -> np.ndarray:
+        return np.concatenate([pick(part) for part in parts])[order]
+
+    names = set.intersection(*(set(part.ids) for part in parts))
+    ids = {name: merge(lambda part, name=name: part.ids[name]) for name in sorted(names)}  # type: ignore[misc]
+    return Rows(merge(lambda part: part.seqs), merge(lambda part: part.times_us), ids, {})
+
+
+def concatenated(parts: Sequence[Rows]) -> Rows:
+    """Join rows of one kind, each part after the one before it; one part or more."""
+    if len(parts) == 1:
+        return parts[0]
+    return Rows(
+        np.concatenate([part.seqs for part in parts]),
+        np.concatenate([part.times_us for part in parts]),
+        {name: np.concatenate([part.ids[name] for part in parts]) for name in parts[0].ids},
+        {name: _concatenated_values([part.fields[name] for part in parts]) for name in parts[0].fields},
+    )
+
+
+def _concatenated_values(parts: Sequence[Values]) -> Values:
+    known = np.concatenate([part.known for part in parts])
+    if parts[0].type != "str":
+        return Values(parts[0].type, np.concatenate([part.values for part in parts]), known)
+    shared = Vocabulary()
+    codes = []
+    for part in parts:
+        assert part.vocabulary is not None
+        renumbered = np.append(shared.insert(part.vocabulary.texts()), -1)
+        codes.append(renumbered[np.where(part.known, part.values, -1)])
+    return Values("str", np.concatenate(codes), known, shared)
+
+
+def after(batch: Batch, seq: int) -> Batch:
+    """Return the part of a batch beyond a sequence number."""
+    kinds: dict[str, Columns] = {}
+    for kind, columns in batch.kinds.items():
+        start = int(np.searchsorted(columns.seq, seq, side="right"))
+        if start < len(columns.seq):
+            fields = {name: _from_row(column, start) for name, column in columns.fields.items()}
+            kinds[kind] = Columns(
+                kind, columns.seq[start:], columns.log_time_us[start:], columns.event_time_us[start:], fields
+            )
+    return Batch(seq + 1, batch.last_seq, kinds)
+
+
+def _from_row(column: Column, start: int) -> Column:
+    if isinstance(column, Strings):
+        return Strings(column.codes[start:], column.values)
+    if isinstance(column, Floats):
+        return Floats(column.offsets[start:], column.values)
+    return column[start:]

@@ -1,0 +1,144 @@
+"""Snapshots of the online state: one file of plain arrays, so that a restart is snapshot + log tail."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from shortlist.features.kept import KeptState, LastTimes
+from shortlist.features.kernels.arena import TileArena
+from shortlist.features.kernels.attribution import Attribution
+from shortlist.features.kernels.key_index import PairIndex
+from shortlist.features.kernels.recent import RecentItems
+from shortlist.features.resolve import Resolver
+from shortlist.features.vocabulary import Vocabulary
+
+FILE = "state.npz"
+_HEADER = "header"
+
+Arrays = dict[str, np.ndarray]
+
+
+class SnapshotMismatch(ValueError):
+    """A snapshot that cannot be used; the state is rebuilt from the log instead."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"snapshot {path}: {reason}. Delete it: the state is rebuilt from the log")
+
+
+class _Header(msgspec.Struct, frozen=True):
+    fingerprint: str
+    last_seq: int
+    last_log_time_us: int
+
+
+def write_snapshot(folder: Path, fingerprint: str, position: tuple[int, int], arrays: Arrays) -> None:
+    """Write a snapshot; the file appears whole or not at all.
+
+    Args:
+        folder: where; made when missing.
+        fingerprint: of the declaration.
+        position: the last record folded: its seq and its log time in microseconds.
+        arrays: the state, from `state_arrays`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    header = msgspec.json.encode(_Header(fingerprint, *position))
+    unfinished = folder / f"{FILE}.unfinished"
+    with unfinished.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{_HEADER: np.frombuffer(header, np.uint8)}, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(folder / FILE)
+
+
+def read_snapshot(folder: Path, fingerprint: str) -> tuple[tuple[int, int], Arrays]:
+    """Read a snapshot of this declaration: the position of the last record folded, and the state.
+
+    Raises:
+        SnapshotMismatch: when there is none, it is damaged, or it is of another declaration.
+    """
+    path = folder / FILE
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        header = msgspec.json.decode(arrays.pop(_HEADER).tobytes(), type=_Header)
+    except FileNotFoundError:
+        raise SnapshotMismatch(path, "expected a file, found none") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
+        raise SnapshotMismatch(path, f"expected a whole file, it is damaged ({error})") from None
+    if header.fingerprint != fingerprint:
+        raise SnapshotMismatch(
+            path, f"expected declaration {fingerprint[:12]}, it is of {header.fingerprint[:12]}"
+        )
+    return (header.last_seq, header.last_log_time_us), arrays
+
+
+def state_arrays(resolver: Resolver, kept: KeptState) -> Arrays:
+    """Return the whole state as named arrays."""
+    arrays: Arrays = {}
+
+    def put(prefix: str, parts: Mapping[str, np.ndarray]) -> None:
+        arrays.update({f"{prefix}/{name}": part for name, part in parts.items()})
+
+    for name, table in resolver.tables.items():
+        arrays[f"entity/{name}/ids"] = _packed(table.vocabulary)
+        for attribute in table.entity.attribute_types:
+            arrays[f"entity/{name}/column/{attribute}"] = table.column(attribute)
+        for attribute, vocabulary in table.vocabularies.items():
+            arrays[f"entity/{name}/texts/{attribute}"] = _packed(vocabulary)
+    for number, space in enumerate(resolver.key_spaces.values()):
+        arrays[f"keys/{number}/size"] = np.array([len(space)])
+        if space.pairs is not None:
+            put(f"keys/{number}/pairs", space.pairs.snapshot())
+    put("attribution", resolver.labels.attribution.snapshot())
+    for number, arena in enumerate(kept.arenas):
+        put(f"arena/{number}", arena.snapshot())
+    for number, last in enumerate(kept.last_times):
+        arrays[f"last/{number}"] = last.times_us
+    for number, history in enumerate(kept.histories.values()):
+        put(f"history/{number}", history.snapshot())
+    return arrays
+
+
+def restore_arrays(arrays: Arrays, resolver: Resolver, kept: KeptState) -> None:
+    """Fill a new state of the same declaration with what `state_arrays` returned."""
+
+    def parts(prefix: str) -> Arrays:
+        cut = len(prefix) + 1
+        return {name[cut:]: part for name, part in arrays.items() if name.startswith(f"{prefix}/")}
+
+    for name, table in resolver.tables.items():
+        table.vocabulary.insert(_unpacked(arrays[f"entity/{name}/ids"]))
+        for attribute, vocabulary in table.vocabularies.items():
+            vocabulary.insert(_unpacked(arrays[f"entity/{name}/texts/{attribute}"]))
+        columns = {
+            attribute: arrays[f"entity/{name}/column/{attribute}"]
+            for attribute in table.entity.attribute_types
+        }
+        table.update(np.arange(len(table)), columns)
+    for number, space in enumerate(resolver.key_spaces.values()):
+        pairs = PairIndex.restore(parts(f"keys/{number}/pairs")) if space.pairs is not None else None
+        space.restore(int(arrays[f"keys/{number}/size"][0]), pairs)
+    labels = resolver.labels
+    labels.attribution = Attribution.restore(labels.within_us, parts("attribution"))
+    for number, track in enumerate(kept.plan.tracks):
+        kept.arenas[number] = TileArena.restore(
+            track.windows_us, track.tiles_us, track.num_lanes, parts(f"arena/{number}")
+        )
+    for number in range(len(kept.last_times)):
+        kept.last_times[number] = LastTimes(arrays[f"last/{number}"])
+    for number, (name, history) in enumerate(kept.plan.histories.items()):
+        kept.histories[name] = RecentItems.restore(history.n, parts(f"history/{number}"))
+
+
+def _packed(vocabulary: Vocabulary) -> np.ndarray:
+    return np.frombuffer(msgspec.json.encode(vocabulary.texts()), np.uint8)
+
+
+def _unpacked(packed: np.ndarray) -> list[str]:
+    return msgspec.json.decode(packed.tobytes(), type=list[str])
