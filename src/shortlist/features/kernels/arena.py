@@ -154,7 +154,7 @@ class TileArena:
 
 @compiled
 def _compact(pool: Int64s, directory: Int64s, spans_us: Int64s, key: int, now_us: int) -> int:
-    """Drop entries that no boundary of `now_us` or later tells from the one before; return how many are left."""
+    """Drop entries that no boundary of `now_us` or later tells from the one before; count the rest."""
     start = directory[key, START]
     kept = 0
     previous = BEFORE_ALL
@@ -228,7 +228,7 @@ def _add(
             directory[key, COUNT] = count + 1
         for lane in range(num_lanes):
             directory[key, TOTALS + lane] += values[row, lane]
-    return keys.shape[0]
+    return len(keys)
 
 
 @compiled
@@ -237,7 +237,7 @@ def _read(pool: Int64s, directory: Int64s, spans_us: Int64s, keys: Int64s, now_u
     num_windows, num_lanes = out.shape[1], out.shape[2]
     # Candidates are scattered over memory. Touching all of them first lets the processor wait for many
     # cache lines at once; the searches below would wait for one after another (2 to 3 times slower).
-    touched: int = 0
+    touched = 0
     for c in range(keys.shape[0]):
         key = keys[c]
         if 0 <= key < directory.shape[0]:
@@ -274,4 +274,4 @@ def _read(pool: Int64s, directory: Int64s, spans_us: Int64s, keys: Int64s, now_u
             for lane in range(num_lanes):
                 total = directory[key, TOTALS + lane]
                 out[c, w, lane] = total - pool[entry, 1 + lane] if entry < end else 0
-    return touched
+    return int(touched)

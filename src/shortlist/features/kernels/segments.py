@@ -86,7 +86,7 @@ def repacked(pool: Int64s, directory: Int64s, state: Int64s) -> Int64s:
             size_class += 1
         directory[key, SIZE_CLASS] = size_class
         used += capacity_of(state, size_class)
-    target: Int64s = np.empty((used, pool.shape[1]), dtype=np.int64)
+    target = np.empty((used, int(pool.shape[1])), dtype=np.int64)
     used = 0
     for key in range(directory.shape[0]):
         start = directory[key, START]
@@ -105,4 +105,5 @@ def packed_rows(pool: Int64s, directory: Int64s) -> Int64s:
     """Return the rows of all keys, key after key, without the unused ends of their segments."""
     starts, counts = directory[:, START], directory[:, COUNT]
     first = np.cumsum(counts) - counts
-    return pool[np.repeat(starts - first, counts) + np.arange(counts.sum())]
+    rows: Int64s = pool[np.repeat(starts - first, counts) + np.arange(counts.sum())]
+    return rows
