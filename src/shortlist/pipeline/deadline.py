@@ -1,0 +1,38 @@
+"""The budget of a request, split into moments by which each phase must be done."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+SOURCES_BY = 0.35
+FILTERS_BY = 0.50
+RANKER_BY = 0.80
+RERANKERS_BY = 0.90
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Moments of `time.perf_counter`, in seconds.
+
+    They are shares of the budget from its start, not lengths of time, so that what one phase saves
+    the next may use: sources end by 35 %, filters by 50 %, features and ranker together by 80 %,
+    re-rankers by 90 %. The last tenth belongs to the answer itself and to whoever sends it.
+    """
+
+    sources_s: float
+    filters_s: float
+    ranker_s: float
+    rerankers_s: float
+
+    @classmethod
+    def split(cls, start_s: float, budget_ms: float) -> Deadlines:
+        """Split a budget that began at `start_s`; an infinite budget waits for every stage."""
+        shares = (SOURCES_BY, FILTERS_BY, RANKER_BY, RERANKERS_BY)
+        return cls(*(start_s + share * budget_ms / 1000 for share in shares))
+
+
+def time_left_s(deadline_s: float) -> float:
+    """Return the seconds until a deadline, never negative, perhaps infinite."""
+    return deadline_s if math.isinf(deadline_s) else max(0.0, deadline_s - time.perf_counter())

@@ -1,0 +1,57 @@
+"""The record of one request: everything that happened to its candidates, stage by stage.
+
+C candidates, F feature columns, P labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.pipeline.merge import Candidates
+from shortlist.pipeline.trace import StageTrace
+from shortlist.stages.contract import Items, Slate
+
+
+def _nothing() -> Items:
+    return np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What ranked the candidates `items` [C]: features [C, F], parts [C, P]; F, P are 0 if not computed."""
+
+    items: Items
+    features: NDArray[np.float32]
+    parts: NDArray[np.float32]
+    as_of_seq: int
+
+
+@dataclass
+class Record:
+    """What happened to one request; written by the thread that answers, and by no other.
+
+    Args:
+        stages: the trace so far.
+        degraded: what went wrong so far, in words.
+        proposals: what each source proposed, by its number.
+        candidates: the merged proposals.
+        cut: the proposals that were too many.
+        removed: what each filter removed, in order, by its name.
+        ranked: the evidence for the ranking; None when nothing was ranked.
+        slates: the slate after the ranker and after each re-ranker, by its name.
+        is_fallback: whether the most popular items had to stand in.
+    """
+
+    stages: list[StageTrace] = field(default_factory=list)
+    degraded: list[str] = field(default_factory=list)
+    proposals: dict[int, Items] = field(default_factory=dict)
+    candidates: Candidates = field(default_factory=lambda: Candidates(_nothing(), _nothing()))
+    cut: Items = field(default_factory=_nothing)
+    removed: list[tuple[str, Items]] = field(default_factory=list)
+    ranked: Ranked | None = None
+    slates: list[tuple[str, Slate]] = field(default_factory=list)
+    is_fallback: bool = False
+    elapsed_ms: float = 0.0

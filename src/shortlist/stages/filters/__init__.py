@@ -1,0 +1,1 @@
+"""Filters drop candidates; nothing else does."""

@@ -1,0 +1,67 @@
+"""Which candidates share the value of an attribute.
+
+C candidates, N ids.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.declare.app import App
+from shortlist.declare.errors import DeclarationError
+from shortlist.declare.expressions import Attribute
+from shortlist.declare.feature_checks import KEY_TYPES
+from shortlist.stages.contract import Items, Query
+
+
+def check_nominal(thing: str, attribute: object) -> None:
+    """Check that candidates can be grouped by an attribute.
+
+    Raises:
+        DeclarationError: when it is no attribute, or one that is measured rather than named.
+    """
+    if not isinstance(attribute, Attribute) or attribute.type not in KEY_TYPES:
+        kind = f" ({attribute.type})" if isinstance(attribute, Attribute) else ""
+        raise DeclarationError(
+            thing,
+            expected=f"an attribute of type {' or '.join(KEY_TYPES)}",
+            received=f"{attribute!r}{kind}",
+            mend="Group by a name, as in video.creator; declare a number that is a name as str.",
+        )
+
+
+def check_of_item(thing: str, app: App, attribute: Attribute) -> None:
+    """Check that an attribute belongs to what the app chooses.
+
+    Raises:
+        DeclarationError: when it is another entity's.
+    """
+    if attribute.entity is not app.item_entity:
+        raise DeclarationError(
+            thing,
+            expected=f"an attribute of {app.item_entity}, which is what is chosen",
+            received=str(attribute),
+            mend=f"{app.item_entity} has {sorted(app.item_entity.attributes)}.",
+        )
+
+
+def groups(query: Query, attribute: Attribute, items: Items) -> NDArray[np.int64]:
+    """Return the group of each candidate, int64 [C]; -1 where the attribute is unknown."""
+    with query.state.lock:
+        return query.state.items.stored(attribute.name, items).astype(np.int64)
+
+
+def occurrences(group_C: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many candidates of the same group stand before each, int64 [C]; 0 for group -1."""
+    by_group = np.argsort(group_C, kind="stable")
+    sorted_C = group_C[by_group]
+    is_first = np.empty(len(group_C), np.bool_)
+    is_first[:1] = True
+    np.not_equal(sorted_C[1:], sorted_C[:-1], out=is_first[1:])
+    place = np.arange(len(group_C))
+    start = np.maximum.accumulate(np.where(is_first, place, 0))
+    before_C = np.empty(len(group_C), np.int64)
+    before_C[by_group] = place - start
+    before_C[group_C < 0] = 0
+    return before_C

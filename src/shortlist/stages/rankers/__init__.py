@@ -1,0 +1,1 @@
+"""Rankers score candidates."""
