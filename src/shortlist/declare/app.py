@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from shortlist.declare.entities import Entity
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.events import IMPRESSION, IMPRESSION_FIELDS, Context, Event
 from shortlist.declare.expressions import Expression
-from shortlist.declare.features import Feature, as_features
+from shortlist.declare.features import Feature, as_features, check_parts
 from shortlist.declare.fingerprint import fingerprint
 from shortlist.declare.labels import Label, declare_label
 from shortlist.declare.names import check_name
@@ -38,13 +38,13 @@ class App:
 
     def entity(self, name: str, /, **attributes: object) -> Entity:
         """Declare an entity: `app.entity("video", topic=str, published=sl.Time)`."""
-        self._claim("entity", name)
+        self._claim("entity", name, self.entities, self.events, self.labels, self.request_context.fields)
         self.entities[name] = entity = Entity(name, attributes)
         return entity
 
     def event(self, name: str, /, *entities: Entity, **fields: object) -> Event:
         """Declare an event between entities: `app.event("watch", user, video, watch_s=float)`."""
-        self._claim("event", name)
+        self._claim("event", name, self.events, self.entities, self.labels)
         for entity in entities:
             if not isinstance(entity, Entity) or self.entities.get(entity.entity_name) is not entity:
                 raise DeclarationError(
@@ -66,6 +66,8 @@ class App:
                 received="a second or late one",
                 mend="Name all of the request's fields in one app.context(...), near the entities.",
             )
+        for field in fields:
+            self._claim("context", field, self.entities)
         self.request_context = Context(fields)
         return self.request_context
 
@@ -75,17 +77,19 @@ class App:
         An impression is positive when such an event of the same user and item follows it within
         the window.
         """
-        if name in self.labels:
-            raise _taken("label", name)
-        pair = self._pair()
-        user, item = pair if pair is not None else (None, None)
-        self.labels[name] = label = declare_label(name, what, within, user, item)
+        self._claim("label", name, self.labels, self.events, self.entities)
+        pair = self._required_pair(f"label {name}")
+        self.labels[name] = label = declare_label(name, what, within, pair)
         return label
 
     def features(self, *declared: object) -> None:
         """Declare what is known: feature calls such as `sl.count(...)`, and attributes as they are."""
+        pair = self._required_pair("features")
+        context = self.request_context.fields.values()
+        known = {id(part) for part in (*pair, *self.events.values(), *self.labels.values(), *context)}
         for one in declared:
             for feature in as_features(one):
+                check_parts(feature, known | {id(self._impression)}, pair)
                 self.declared_features.setdefault(feature.name, feature)
 
     def surface(
@@ -113,15 +117,19 @@ class App:
             k: how many to show.
             slo: the latency promise; by default a p99 of 50 ms.
         """
-        if name in self.surfaces:
-            raise _taken("surface", name)
-        if self._pair() is None:
-            raise _no_pair(f"surface {name}")
+        self._claim("surface", name, self.surfaces)
+        self._required_pair(f"surface {name}")
         self.surfaces[name] = surface = declare_surface(
             name, sources=sources, filters=filters, ranker=ranker, value=value, rerank=rerank, k=k,
             slo=slo if slo is not None else SLO(), labels=self.labels,
         )  # fmt: skip
         return surface
+
+    @property
+    def pair(self) -> tuple[Entity, Entity] | None:
+        """Who chooses, and what is chosen; None before an event between two entities."""
+        pairs = (event.entities[:2] for event in self.events.values() if len(event.entities) > 1)
+        return next(((pair[0], pair[1]) for pair in pairs), None)
 
     @property
     def user_entity(self) -> Entity:
@@ -149,7 +157,7 @@ class App:
         the entity's name. Ids of entities are required columns, everything else may be null.
         """
         kinds = {name: event.columns for name, event in self.events.items()}
-        if self._pair() is not None:
+        if self.pair is not None:
             kinds[IMPRESSION] = self.impression.columns
         for name, entity in self.entities.items():
             kinds[name] = {name: "str", **entity.attribute_types}
@@ -168,33 +176,23 @@ class App:
         """Return the sha256 of the declaration: the same for the same meaning, in any process."""
         return fingerprint(self)
 
-    def _claim(self, thing: str, name: str) -> None:
-        if name in self.entities or name in self.events or name == IMPRESSION:
-            raise _taken(thing, name)
-
-    def _pair(self) -> tuple[Entity, Entity] | None:
-        for event in self.events.values():
-            if len(event.entities) > 1:
-                return event.entities[0], event.entities[1]
-        return None
-
     def _required_pair(self, thing: str) -> tuple[Entity, Entity]:
-        pair = self._pair()
-        if pair is None:
-            raise _no_pair(thing)
-        return pair
+        if self.pair is None:
+            raise DeclarationError(
+                thing,
+                expected="an event between two entities before it, which says who chooses what",
+                received="none",
+                mend='Declare one: app.event("watch", user, video, watch_s=float).',
+            )
+        return self.pair
 
-
-def _taken(thing: str, name: str) -> DeclarationError:
-    return DeclarationError(
-        f"{thing} {name}", expected="a name not yet taken", received=repr(name), mend="Choose another name."
-    )
-
-
-def _no_pair(thing: str) -> DeclarationError:
-    return DeclarationError(
-        thing,
-        expected="an event between two entities before it, which says who chooses what",
-        received="none",
-        mend='Declare one: app.event("watch", user, video, watch_s=float).',
-    )
+    @staticmethod
+    def _claim(thing: str, name: str, *taken: Collection[str]) -> None:
+        check_name(thing, name, (IMPRESSION,))
+        if any(name in names for names in taken):
+            raise DeclarationError(
+                f"{thing} {name}",
+                expected="a name not yet taken",
+                received=repr(name),
+                mend="Choose another: entities, events and labels share one set of names.",
+            )

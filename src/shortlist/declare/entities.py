@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.expressions import Attribute
-from shortlist.declare.names import check_name, nearest
+from shortlist.declare.names import RECORD_FIELDS, check_name, nearest
 from shortlist.declare.types import FieldType, field_type
 
 
@@ -22,11 +22,11 @@ class Entity:
     """
 
     def __init__(self, name: str, attributes: Mapping[str, object]) -> None:
-        self.entity_name = check_name("entity", name)
+        self.entity_name = check_name("entity", name, RECORD_FIELDS)
         self.attributes: dict[str, Attribute] = {}
         for attribute, declared in attributes.items():
             thing = f"attribute {name}.{attribute}"
-            reserved = {*vars(self), "attribute_types", name}
+            reserved = {*vars(self), "attribute_types", name, *RECORD_FIELDS}
             check_name(thing, attribute, reserved)
             self.attributes[attribute] = Attribute(self, attribute, field_type(thing, declared))
 

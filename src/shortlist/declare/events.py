@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from shortlist.declare.entities import Entity
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.expressions import ContextField, EventField
-from shortlist.declare.names import check_name, nearest
+from shortlist.declare.names import RECORD_FIELDS, check_name, nearest
 from shortlist.declare.types import FieldType, field_type
 
 IMPRESSION = "impression"
@@ -27,9 +27,6 @@ IMPRESSION_FIELDS: dict[str, FieldType] = {
     "request_time_us": "time",
     "as_of_seq": "int",
 }
-
-RECORD_FIELDS = ("id", "type", "time", "seq")
-"""Words of the record itself, which no field may take."""
 
 
 class Event:

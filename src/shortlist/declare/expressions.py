@@ -6,6 +6,7 @@ online and the offline path alike; `str(expression)` prints it back.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from shortlist.declare.events import Event
 
 _NUMBERS = ("int", "float")
+_MAX_NUMBER = sys.float_info.max
 _OPERATOR_NAMES = {"and": "&", "or": "|"}
 
 
@@ -72,6 +74,12 @@ class Expression:
 
     def __or__(self, other: object) -> Expression:
         return _logic("or", self, other)
+
+    def __rand__(self, other: object) -> Expression:
+        return _logic("and", other, self)
+
+    def __ror__(self, other: object) -> Expression:
+        return _logic("or", other, self)
 
     def __invert__(self) -> Expression:
         if self.type != "bool":
@@ -174,11 +182,11 @@ def as_expression(value: object) -> Expression:
     """Wrap a literal as a constant; leave an expression as it is."""
     if isinstance(value, Expression):
         return value
-    if isinstance(value, (bool, int, float, str)):
+    if isinstance(value, (bool, str)) or (isinstance(value, (int, float)) and abs(value) <= _MAX_NUMBER):
         return Constant(value)
     raise DeclarationError(
         "expression",
-        expected="a field, an attribute, or a literal number, text or truth value",
+        expected="a field, an attribute, or a literal finite number, text or truth value",
         received=repr(value),
         mend="Combine declared fields and attributes with operators, as in watch.watch_s > 30.",
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from shortlist.declare.entities import Entity
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.events import Event
-from shortlist.declare.expressions import Attribute, EventField, Expression
+from shortlist.declare.expressions import Attribute, ContextField, EventField, Expression
 from shortlist.declare.labels import Label
 
 Key = tuple[Entity | Attribute, ...]
@@ -17,17 +17,17 @@ Key = tuple[Entity | Attribute, ...]
 KeyLike = Entity | Attribute | Sequence[Entity | Attribute] | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Feature:
     """A declared feature; `name` prints the declaration and is unique among equal declarations."""
 
     name: str
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.name
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Windowed(Feature):
     """A count, sum or mean over the events of a window.
 
@@ -43,7 +43,7 @@ class Windowed(Feature):
     tile_us: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rate(Feature):
     """The smoothed share of impressions that turned positive within the window.
 
@@ -59,7 +59,7 @@ class Rate(Feature):
     tile_us: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Last(Feature):
     """The items of the last `n` events of a key, newest first; `window_us` None = however old."""
 
@@ -70,7 +70,7 @@ class Last(Feature):
     window_us: int | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Recency(Feature):
     """Seconds since the last event of a key; null when there was none."""
 
@@ -79,14 +79,14 @@ class Recency(Feature):
     key: Key
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Age(Feature):
     """Seconds from a moment to the request; null when the moment is unknown."""
 
     since: Expression
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Value(Feature):
     """The value of an attribute, a context field, or an expression over them."""
 
@@ -124,3 +124,42 @@ def as_features(declared: object) -> list[Feature]:
             mend=f"Use how long ago it was: sl.age({declared}).",
         )  # fmt: skip
     return [Value(str(declared), declared)]
+
+
+def check_parts(feature: Feature, known: Collection[int], pair: tuple[Entity, Entity]) -> None:
+    """Check that a feature is made of this app's parts, and of what a request knows.
+
+    Args:
+        feature: the feature.
+        known: `id` of the app's events, labels and context fields, and of the pair.
+        pair: who chooses and what is chosen: all that a request is about.
+
+    Raises:
+        DeclarationError: for a part of another app, or of an entity that a request does not name.
+    """
+    for part in _parts(feature):
+        if id(part) not in known:
+            user, item = pair
+            raise DeclarationError(
+                f"feature {feature}",
+                expected=f"events, labels and context of this app, and attributes of {user} or {item}, "
+                "whom a request is about",
+                received=str(part),
+                mend=f"Aggregate by {user}, by {item} or by an attribute of theirs, all declared on one app.",
+            )
+
+
+def _parts(feature: Feature) -> Iterator[Event | Label | Entity | ContextField]:
+    for value in vars(feature).values():
+        if isinstance(value, (Event, Label)):
+            yield value
+        elif isinstance(value, tuple):
+            yield from (part.entity if isinstance(part, Attribute) else part for part in value)
+        elif isinstance(value, Expression):
+            for column in value.columns():
+                if isinstance(column, Attribute):
+                    yield column.entity
+                elif isinstance(column, EventField):
+                    yield column.event
+                elif isinstance(column, ContextField):
+                    yield column

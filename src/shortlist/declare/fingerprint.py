@@ -19,7 +19,14 @@ def description(app: App) -> dict[str, object]:
     return {
         "app": app.name,
         "entities": {name: entity.attribute_types for name, entity in sorted(app.entities.items())},
-        "events": {name: event.columns for name, event in sorted(app.events.items())},
+        "events": {
+            name: {
+                "of": [str(entity) for entity in event.entities],
+                "fields": {field: column.type for field, column in event.fields.items()},
+            }
+            for name, event in sorted(app.events.items())
+        },
+        "impression": [str(entity) for entity in app.pair or ()],
         "context": {name: field.type for name, field in sorted(app.request_context.fields.items())},
         "labels": [label.describe() for _, label in sorted(app.labels.items())],
         "features": list(app.declared_features),

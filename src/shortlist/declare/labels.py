@@ -8,7 +8,6 @@ from shortlist.declare.entities import Entity
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.events import IMPRESSION, Event
 from shortlist.declare.expressions import Attribute, ContextField, EventField, Expression
-from shortlist.declare.names import check_name
 from shortlist.declare.types import duration_text, duration_us
 
 
@@ -24,6 +23,8 @@ class Label:
     event: Event
     condition: Expression | None
     within_us: int
+    entities: tuple[Entity, Entity]
+    """Who chooses and what is chosen: the entities of the impression that turns positive."""
 
     def __str__(self) -> str:
         return self.label_name
@@ -34,21 +35,21 @@ class Label:
         return f'label("{self.label_name}", {what}, within="{duration_text(self.within_us)}")'
 
 
-def declare_label(name: str, what: object, within: str, user: Entity | None, item: Entity | None) -> Label:
+def declare_label(name: str, what: object, within: str, entities: tuple[Entity, Entity]) -> Label:
     """Build a label from an event or from a condition over one event.
 
     Args:
         name: the label's name.
         what: an event (any such event counts) or a condition over its fields and attributes.
         within: the attribution window, a duration from the impression.
-        user: who chooses, once an event has fixed it.
-        item: what is chosen, likewise.
+        entities: who chooses, and what is chosen.
 
     Raises:
         DeclarationError: when the condition is no condition, reads a feature or the request, mixes
             two events, or its event is not between the user and the item.
     """
-    thing = f"label {check_name('label', name)}"
+    thing = f"label {name}"
+    user, item = entities
     condition: Expression | None = None
     if isinstance(what, Event):
         event = what
@@ -76,7 +77,7 @@ def declare_label(name: str, what: object, within: str, user: Entity | None, ite
             received=f"{event} of {[str(entity) for entity in event.entities]}",
             mend="Use an event declared with both entities.",
         )
-    return Label(name, event, condition, duration_us(f"{thing}, within", within))
+    return Label(name, event, condition, duration_us(f"{thing}, within", within), entities)
 
 
 def _single_event(thing: str, condition: Expression) -> Event:

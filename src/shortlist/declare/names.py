@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import keyword
+import re
 from collections.abc import Collection, Iterable
 
 from shortlist.declare.errors import DeclarationError
+
+RECORD_FIELDS = ("id", "type", "time", "seq", "log_time_us", "event_time_us")
+"""Words of a log record itself, which no entity, attribute or field may take."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
 
 def check_name(thing: str, name: object, reserved: Collection[str] = ()) -> str:
@@ -14,12 +21,12 @@ def check_name(thing: str, name: object, reserved: Collection[str] = ()) -> str:
     Raises:
         DeclarationError: when it is no lower-case identifier, or is reserved.
     """
-    if not (isinstance(name, str) and name.isidentifier() and name == name.lower() and name[0] != "_"):
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise DeclarationError(
             thing,
-            expected="a lower-case identifier",
+            expected="a lower-case identifier that is no word of Python's",
             received=repr(name),
-            mend="Use letters, digits and underscores, as in watch_s.",
+            mend="Use a letter, then letters a to z, digits and underscores, 100 at most, as in watch_s.",
         )
     if name in reserved:
         raise DeclarationError(

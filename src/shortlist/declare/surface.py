@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.features import Feature
 from shortlist.declare.labels import Label
-from shortlist.declare.names import check_name
 
 if TYPE_CHECKING:
     from shortlist.declare.app import App
@@ -40,9 +39,9 @@ class SLO:
     p99_ms: float = 50.0
 
     def __post_init__(self) -> None:
-        if not self.p99_ms > 0:
+        if not (isinstance(self.p99_ms, (int, float)) and 0 < self.p99_ms < float("inf")):
             raise DeclarationError(
-                "SLO", expected="p99_ms above 0", received=self.p99_ms, mend="Write sl.SLO(p99_ms=50)."
+                "SLO", expected="p99_ms above 0", received=repr(self.p99_ms), mend="Write sl.SLO(p99_ms=50)."
             )
 
 
@@ -59,9 +58,12 @@ class Ladder:
     role: ClassVar[Role] = "ranker"
 
     def __init__(self, *rungs: object) -> None:
-        if not rungs:
+        if not rungs or any(isinstance(rung, type) or not _prints(rung) for rung in rungs):
             raise DeclarationError(
-                "Ladder", expected="one model or more", received="none", mend="sl.Ladder(sl.Logistic(), ...)."
+                "Ladder",
+                expected="one ranking model or more, each built with brackets",
+                received=list(rungs) or "none",
+                mend="Write sl.Ladder(sl.Logistic(), sl.BoostedTrees()).",
             )
         self.rungs = rungs
 
@@ -119,7 +121,7 @@ def declare_surface(
         DeclarationError: for a stage in the wrong place, a surface without sources, a ranker
             without value, a value over a label of another app, or a `k` outside 1 to 1000.
     """
-    thing = f"surface {check_name('surface', name)}"
+    thing = f"surface {name}"
     _check_roles(f"{thing}, sources", sources, "source")
     _check_roles(f"{thing}, filters", filters, "filter")
     _check_roles(f"{thing}, rerank", rerank, "reranker")
@@ -130,9 +132,20 @@ def declare_surface(
             received="none",
             mend="sources=[sl.Popular(n=100)] is a start.",
         )
-    if not (isinstance(k, int) and 1 <= k <= MAX_K):
+    if isinstance(k, bool) or not (isinstance(k, int) and 1 <= k <= MAX_K):
         raise DeclarationError(
-            thing, expected=f"k from 1 to {MAX_K}", received=k, mend="A feed shows 20 or so."
+            thing, expected=f"k from 1 to {MAX_K}", received=repr(k), mend="A feed shows 20 or so."
+        )
+    if not isinstance(slo, SLO):
+        raise DeclarationError(
+            f"{thing}, slo", expected="an SLO", received=repr(slo), mend="Write slo=sl.SLO(p99_ms=50)."
+        )
+    if not isinstance(value or {}, Mapping):
+        raise DeclarationError(
+            f"{thing}, value",
+            expected="a weight for each label",
+            received=repr(value),
+            mend="Write value={engaged: 1.0}.",
         )
     weights = dict(value or {})
     for label, weight in weights.items():
@@ -140,12 +153,15 @@ def declare_surface(
             raise DeclarationError(
                 f"{thing}, value",
                 expected=f"labels of this app: {sorted(labels)}",
-                received=str(label),
+                received=f"{type(label).__name__} {label}",
                 mend="Weigh declared labels: value={engaged: 1.0}.",
             )
         if not (isinstance(weight, (int, float)) and abs(weight) < float("inf")):
             raise DeclarationError(
-                f"{thing}, value of {label}", expected="a finite number", received=weight, mend="Write 1.0."
+                f"{thing}, value of {label}",
+                expected="a finite number",
+                received=repr(weight),
+                mend="Write 1.0.",
             )
     if ranker is not None and not weights:
         raise DeclarationError(
@@ -158,13 +174,22 @@ def declare_surface(
     return Surface(name, tuple(sources), tuple(filters), ladder, weights, tuple(rerank), k, slo)
 
 
+def _prints(stage: object) -> bool:
+    """Tell whether a stage prints its settings: the fingerprint is made of what it prints."""
+    return type(stage).__repr__ is not object.__repr__
+
+
 def _check_roles(thing: str, stages: Sequence[object], role: Role) -> None:
-    for stage in stages:
-        if isinstance(stage, type) or getattr(stage, "role", None) != role:
-            raise DeclarationError(
-                thing,
-                expected=f"{role} stages",
-                received=repr(stage),
-                mend="Stages are built with brackets, as in sl.Popular(n=100), each in the part of the "
-                "surface that carries its role: sources, filters, rerank.",
-            )
+    def fits(stage: object) -> bool:
+        return not isinstance(stage, type) and getattr(stage, "role", None) == role and _prints(stage)
+
+    listed = isinstance(stages, (list, tuple))
+    wrong = [stage for stage in stages if not fits(stage)] if listed else [stages]
+    if wrong:
+        raise DeclarationError(
+            thing,
+            expected=f"a list of {role} stages, each a dataclass",
+            received=repr(wrong[0]),
+            mend="Stages are built with brackets, as in sl.Popular(n=100), each in the part of the "
+            "surface that carries its role: sources, filters, rerank.",
+        )

@@ -15,10 +15,11 @@ class Time:
     """Marks an attribute or a field that holds a moment: `published=sl.Time`."""
 
 
-_TYPES: dict[object, FieldType] = {str: "str", int: "int", float: "float", bool: "bool", Time: "time"}
+_TYPES: dict[type, FieldType] = {str: "str", int: "int", float: "float", bool: "bool", Time: "time"}
 
 _UNIT_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
-_DURATION = re.compile(r"([1-9]\d*)([smhdw])")
+_DURATION = re.compile(r"([1-9][0-9]*)([smhdw])")
+_MAX_DURATION_US = 3650 * _UNIT_US["d"]  # ten years, well inside an int64
 
 _NESTING_TILES_US = [second * 1_000_000 for second in (1, 5, 15, 60, 300, 900, 3600, 21_600, 86_400)]
 _TILES_PER_WINDOW = 48
@@ -34,7 +35,7 @@ def field_type(thing: str, declared: object) -> FieldType:
     Raises:
         DeclarationError: for anything else.
     """
-    if declared in _TYPES:
+    if isinstance(declared, type) and declared in _TYPES:
         return _TYPES[declared]
     raise DeclarationError(
         thing,
@@ -44,21 +45,22 @@ def field_type(thing: str, declared: object) -> FieldType:
     )
 
 
-def duration_us(thing: str, text: str) -> int:
+def duration_us(thing: str, text: object) -> int:
     """Parse a duration such as "90s", "30m", "1h", "7d" or "2w" into microseconds.
 
     Raises:
-        DeclarationError: when the text is no such duration.
+        DeclarationError: when the text is no such duration, or longer than ten years.
     """
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
+    duration = int(match[1]) * _UNIT_US[match[2]] if match is not None else 0
+    if not 0 < duration <= _MAX_DURATION_US:
         raise DeclarationError(
             thing,
-            expected='a duration: a whole number and one of s, m, h, d, w, as in "30m"',
+            expected='a duration: a whole number and one of s, m, h, d, w, as in "30m", up to ten years',
             received=repr(text),
             mend='Write hours as "1h", days as "7d".',
         )
-    return int(match[1]) * _UNIT_US[match[2]]
+    return duration
 
 
 def duration_text(duration: int) -> str:
