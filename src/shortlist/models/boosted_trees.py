@@ -1,0 +1,170 @@
+"""Gradient-boosted trees: LightGBM fits them; parsing its text and a compiled kernel score them.
+
+N rows, F feature columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.models.contract import Examples, FeatureColumn, FittedRanker, Progress, RankingModel
+from shortlist.models.errors import ModelFileError, require
+from shortlist.models.files import columns_from_json, columns_to_json, read_description, write_description
+from shortlist.models.tree_text import parse_trees
+
+_TREES_FILE = "trees.txt"
+_ROWS_FOR_THREADS = 20_000  # below, threads that wait for one another cost more than they bring
+
+
+@dataclass(frozen=True)
+class BoostedTrees(RankingModel):
+    """Gradient-boosted decision trees on the log loss (Ke et al. 2017, "LightGBM").
+
+    Args:
+        num_trees: at most so many; fewer when `valid` stops improving.
+        num_leaves: leaves of a tree.
+        learning_rate: how far each tree moves the scores.
+        min_leaf: fewest rows of a leaf.
+        l2: ridge penalty on leaf values.
+        row_fraction: share of the rows that each tree sees.
+        column_fraction: share of the columns that each tree sees.
+        patience: stop after so many trees without a better log loss on `valid`.
+
+    Raises:
+        ModelError: when a setting is out of range.
+    """
+
+    num_trees: int = 300
+    num_leaves: int = 63
+    learning_rate: float = 0.05
+    min_leaf: int = 100
+    l2: float = 1.0
+    row_fraction: float = 1.0
+    column_fraction: float = 0.8
+    patience: int = 30
+    kind: ClassVar[str] = "boosted_trees"
+
+    def __post_init__(self) -> None:
+        for name in ("num_trees", "min_leaf", "patience"):
+            value = getattr(self, name)
+            require(value >= 1, f"BoostedTrees.{name}", expected="at least 1", received=value)
+        require(self.num_leaves >= 2, "BoostedTrees.num_leaves", expected="2+", received=self.num_leaves)
+        require(self.l2 >= 0, "BoostedTrees.l2", expected="0 or more", received=self.l2)
+        for name in ("learning_rate", "row_fraction", "column_fraction"):
+            value = getattr(self, name)
+            require(0 < value <= 1, f"BoostedTrees.{name}", expected="above 0, at most 1", received=value)
+
+    def fit(
+        self,
+        train: Examples,
+        valid: Examples | None,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> FittedBoostedTrees:
+        """Boost until `num_trees`, or until the log loss of `valid` has not improved for `patience` trees.
+
+        When all labels are equal, the model is one leaf that says so: a probability of nearly 0 or 1.
+        """
+        import lightgbm  # heavy, and needed for training only
+
+        train_set = _dataset(lightgbm, train, None)
+        callbacks: list[Callable[..., None]] = []
+        if progress is not None:
+            callbacks.append(_report(progress))
+        if valid is not None:
+            callbacks.append(lightgbm.early_stopping(self.patience, verbose=False))
+        booster = lightgbm.train(
+            self._parameters(seed, num_rows=len(train.labels)),
+            train_set,
+            num_boost_round=self.num_trees,
+            valid_sets=[] if valid is None else [_dataset(lightgbm, valid, train_set)],
+            callbacks=callbacks,
+        )
+        best = booster.best_iteration if valid is not None else -1
+        return FittedBoostedTrees(train.columns, booster.model_to_string(num_iteration=best))
+
+    def _parameters(self, seed: int, num_rows: int) -> dict[str, Any]:
+        return {
+            "objective": "binary",
+            "num_leaves": self.num_leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": self.min_leaf,
+            "lambda_l2": self.l2,
+            "bagging_fraction": self.row_fraction,
+            "bagging_freq": 1 if self.row_fraction < 1 else 0,
+            "feature_fraction": self.column_fraction,
+            "seed": seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": 0 if num_rows >= _ROWS_FOR_THREADS else 1,
+            "verbosity": -1,
+        }
+
+
+class FittedBoostedTrees(FittedRanker):
+    """An ensemble of trees, kept as LightGBM's text and as flat arrays to score with."""
+
+    kind: ClassVar[str] = "boosted_trees"
+
+    def __init__(self, columns: tuple[FeatureColumn, ...], text: str) -> None:
+        self.columns = columns
+        self._text = text
+        self._trees = parse_trees(text)
+        if self._trees.num_features != len(columns):
+            raise ModelFileError(
+                f"boosted_trees: the trees know {self._trees.num_features} features, "
+                f"the description names {len(columns)}."
+            )
+
+    def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the sum of the leaves each row falls into."""
+        from shortlist.models.tree_kernel import raw_scores  # compiled kernels are heavy to import
+
+        return raw_scores(self._trees, features)
+
+    def importance(self) -> dict[str, float]:
+        """Return each column's share of the gain of all splits."""
+        gain_F = self._trees.gain
+        shares_F = gain_F / (gain_F.sum() or 1.0)
+        return {column.name: float(share) for column, share in zip(self.columns, shares_F, strict=True)}
+
+    def save(self, folder: Path) -> None:
+        """Write `model.json` and `trees.txt`, LightGBM's own text format."""
+        write_description(folder, self.kind, columns=columns_to_json(self.columns))
+        (folder / _TREES_FILE).write_text(self._text, encoding="utf-8", newline="\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; raises `ModelFileError` when it is damaged."""
+        description = read_description(folder, cls.kind, columns=list)
+        try:
+            text = (folder / _TREES_FILE).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise ModelFileError(f"{folder / _TREES_FILE}: expected LightGBM's text: {error}") from error
+        return cls(columns_from_json(folder, description["columns"]), text)
+
+
+def _dataset(lightgbm: Any, examples: Examples, reference: Any | None) -> Any:
+    categorical = [index for index, column in enumerate(examples.columns) if column.categorical]
+    return lightgbm.Dataset(
+        examples.features,
+        label=examples.labels,
+        weight=examples.weights,
+        categorical_feature=categorical,
+        reference=reference,
+        free_raw_data=True,
+    )
+
+
+def _report(progress: Progress) -> Callable[[Any], None]:
+    def after_tree(environment: Any) -> None:
+        progress(environment.iteration + 1, environment.end_iteration)
+
+    return after_tree

@@ -1,0 +1,221 @@
+"""What a model is: a definition that fits, and a fitted model that predicts, saves and loads.
+
+A definition is a frozen dataclass of hyperparameters, `Logistic(l2=1.0)`. Its `fit` returns a fitted
+model, immutable and light: it predicts and loads without the libraries that trained it.
+
+N rows, F feature columns.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.models.errors import ModelError, require
+
+Progress = Callable[[int, int], None]
+"""Called now and then while a model fits, with the steps done and the steps in all."""
+
+_MAX_LOG_ODDS = 34.0  # 1 / (1 + exp(-34)) is still below 1 in float64
+
+
+@dataclass(frozen=True)
+class FeatureColumn:
+    """One column of a feature matrix.
+
+    A categorical column holds codes 0..cardinality-1 as float32; NaN is a missing or unknown category.
+    """
+
+    name: str
+    categorical: bool = False
+    cardinality: int = 0
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows to learn ranking from.
+
+    Args:
+        features: float32 [N, F]; NaN is missing.
+        columns: what the F columns are.
+        labels: float32 [N], 0 or 1.
+        groups: int64 [N], the user (or request) of each row.
+        weights: float32 [N], positive, or None for equal weights.
+
+    Raises:
+        ModelError: when shapes or types disagree, or a label is neither 0 nor 1.
+    """
+
+    features: NDArray[np.float32]
+    columns: tuple[FeatureColumn, ...]
+    labels: NDArray[np.float32]
+    groups: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        rows = len(self.labels)
+        shape = (rows, len(self.columns))
+        require(
+            self.features.shape == shape,
+            "Examples.features",
+            expected=f"shape {shape}",
+            received=self.features.shape,
+        )
+        require(
+            self.features.dtype == np.float32,
+            "Examples.features",
+            expected="float32",
+            received=str(self.features.dtype),
+        )
+        require(rows > 0, "Examples", expected="at least one row", received=rows)
+        labels_ok = bool(np.isin(self.labels, (0.0, 1.0)).all())
+        require(labels_ok, "Examples.labels", expected="only 0 and 1", received=np.unique(self.labels)[:5])
+        require(
+            self.groups.shape == (rows,), "Examples.groups", expected=f"{rows}", received=self.groups.shape
+        )
+        if self.weights is not None:
+            weights_ok = self.weights.shape == (rows,) and bool((self.weights > 0).all())
+            require(
+                weights_ok, "Examples.weights", expected=f"{rows} positive weights", received=self.weights
+            )
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Positives to learn retrieval from, in time order.
+
+    Args:
+        users: int32 [N], 0..num_users-1.
+        items: int32 [N], 0..num_items-1.
+        times_us: int64 [N], non-decreasing.
+        weights: float32 [N], non-negative.
+        num_users: how many users there are.
+        num_items: how many items there are; those without an interaction count too.
+
+    Raises:
+        ModelError: when lengths disagree, a code is out of range, or times go back.
+    """
+
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    times_us: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    num_users: int
+    num_items: int
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.users), len(self.items), len(self.times_us), len(self.weights)}
+        require(len(lengths) == 1, "Interactions", expected="arrays of one length", received=sorted(lengths))
+        for thing, codes, count in (
+            ("users", self.users, self.num_users),
+            ("items", self.items, self.num_items),
+        ):
+            within = len(codes) == 0 or (int(codes.min()) >= 0 and int(codes.max()) < count)
+            require(within, f"Interactions.{thing}", expected=f"codes 0..{count - 1}", received=codes)
+        in_order = bool((self.times_us[1:] >= self.times_us[:-1]).all())
+        require(in_order, "Interactions.times_us", expected="time order", received=self.times_us)
+        weights_ok = bool((self.weights >= 0).all())
+        require(weights_ok, "Interactions.weights", expected="non-negative weights", received=self.weights)
+
+
+class RankingModel(ABC):
+    """The definition of a model that scores rows of features; `kind` is the name of its file."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def fit(
+        self,
+        train: Examples,
+        valid: Examples | None,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> FittedRanker:
+        """Learn from `train`, with `valid` to decide when to stop; the same seed gives the same model."""
+
+
+class FittedRanker(ABC):
+    """A model that turns rows of features into probabilities."""
+
+    kind: ClassVar[str]
+    columns: tuple[FeatureColumn, ...]
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the probability of each row, float64 [N], strictly between 0 and 1.
+
+        A row's probability depends on that row alone, bit for bit, whatever rows come with it.
+
+        Args:
+            features: float32 [N, F], in the order of `columns`; NaN is missing. Never changed.
+
+        Raises:
+            ModelError: when the matrix does not have F columns.
+        """
+        if features.ndim != 2 or features.shape[1] != len(self.columns):
+            raise ModelError(
+                f"{self.kind}: expected features of shape [N, {len(self.columns)}], received "
+                f"{list(features.shape)}. Pass the columns it was trained on, in their order: "
+                f"{', '.join(column.name for column in self.columns)}."
+            )
+        log_odds = self.log_odds(np.ascontiguousarray(features, dtype=np.float32))
+        bounded = np.clip(log_odds, -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
+        return 1.0 / (1.0 + np.exp(-bounded))
+
+    @abstractmethod
+    def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return log(p / (1 - p)) of each row of a contiguous float32 [N, F] matrix; called by `predict`."""
+
+    @abstractmethod
+    def importance(self) -> dict[str, float]:
+        """Return each column's share of what the model learned; shares sum to 1, or are all 0."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the model's files into an existing folder."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ModelFileError: when a file is missing, damaged, or of another kind of model.
+        """
+
+
+class RetrievalModel(ABC):
+    """The definition of a model that finds candidates; `kind` is the name of its file."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def fit(
+        self, interactions: Interactions, *, seed: int = 0, progress: Progress | None = None
+    ) -> FittedRetrieval:
+        """Learn from positives in time order; the same seed gives the same model."""
+
+
+class FittedRetrieval(ABC):
+    """A model that finds candidates; how it is asked is its own."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the model's files into an existing folder."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ModelFileError: when a file is missing, damaged, or of another kind of model.
+        """

@@ -1,0 +1,79 @@
+"""Popularity: what everybody interacts with now. The rung that every other model must beat.
+
+N interactions, I items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.declare.types import duration_us
+from shortlist.models.contract import FittedRetrieval, Interactions, Progress, RetrievalModel
+from shortlist.models.errors import ModelFileError
+from shortlist.models.files import frozen, read_array, read_description, write_array, write_description
+
+
+@dataclass(frozen=True)
+class Popularity(RetrievalModel):
+    """The sum of an item's interaction weights, each halved for every `half_life` of its age.
+
+    Ages count from the newest interaction, so that refitting on the same log gives the same model.
+
+    Args:
+        half_life: a duration such as "1d".
+
+    Raises:
+        DeclarationError: when `half_life` is no duration.
+    """
+
+    half_life: str = "1d"
+    kind: ClassVar[str] = "popularity"
+
+    def __post_init__(self) -> None:
+        duration_us("Popularity.half_life", self.half_life)
+
+    def fit(
+        self, interactions: Interactions, *, seed: int = 0, progress: Progress | None = None
+    ) -> FittedPopularity:
+        """Sum the decayed weights; `seed` changes nothing."""
+        times_N = interactions.times_us
+        newest_us = times_N[-1] if len(times_N) else 0
+        num_half_lives_N = (newest_us - times_N) / duration_us("Popularity.half_life", self.half_life)
+        decayed_N = interactions.weights * np.exp2(-num_half_lives_N)
+        scores_I = np.bincount(interactions.items, weights=decayed_N, minlength=interactions.num_items)
+        return FittedPopularity(scores_I.astype(np.float32))
+
+
+class FittedPopularity(FittedRetrieval):
+    """The decayed popularity of each item, `scores` float32 [I]."""
+
+    kind: ClassVar[str] = "popularity"
+
+    def __init__(self, scores: NDArray[np.float32]) -> None:
+        self.scores: NDArray[np.float32] = frozen(scores)
+        self._order = np.argsort(-self.scores, kind="stable").astype(np.int32)
+        self._num_known = int(np.count_nonzero(self.scores))
+
+    def top(self, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the n most popular items and their scores, best first; items nobody touched are left out."""
+        items = self._order[: max(0, min(n, self._num_known))]
+        return items, self.scores[items]
+
+    def save(self, folder: Path) -> None:
+        """Write `model.json` and `scores.npy`."""
+        write_description(folder, self.kind)
+        write_array(folder, "scores", self.scores)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; raises `ModelFileError` when it is damaged."""
+        read_description(folder, cls.kind)
+        scores = read_array(folder, "scores", np.float32, (None,))
+        if not (np.isfinite(scores).all() and (scores >= 0).all()):
+            raise ModelFileError(f"{folder}: expected finite, non-negative scores.")
+        return cls(scores)

@@ -1,0 +1,165 @@
+"""The parser and the kernel against LightGBM itself, on random models and on rows made to fall on edges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shortlist.models.errors import ModelFileError
+from shortlist.models.tree_kernel import raw_scores
+from shortlist.models.tree_text import parse_trees
+
+SETTINGS = st.fixed_dictionaries(
+    {
+        "num_leaves": st.integers(2, 40),
+        "min_data_in_leaf": st.sampled_from([1, 5, 200]),  # 200 of 300 rows: no split at all
+        "use_missing": st.booleans(),
+        "zero_as_missing": st.booleans(),
+        "max_bin": st.sampled_from([3, 15, 255]),
+        "max_cat_to_onehot": st.sampled_from([1, 4, 40]),
+        "cat_smooth": st.sampled_from([0.0, 10.0]),
+        "min_data_per_group": st.sampled_from([1, 100]),
+        "boost_from_average": st.booleans(),
+        "extra_trees": st.booleans(),
+    }
+)
+
+
+def training_rows(rng: np.random.Generator, missing: float) -> np.ndarray:
+    """300 rows of six columns: normal, whole, mostly zero, few and many categories, heavy-tailed."""
+    columns = [
+        rng.normal(size=300),
+        rng.integers(-3, 4, 300),
+        np.where(rng.random(300) < 0.7, 0.0, rng.normal(size=300)),
+        rng.integers(0, 5, 300),
+        rng.integers(0, 90, 300),
+        rng.lognormal(0, 4, 300),
+    ]
+    rows = np.stack(columns, axis=1).astype(np.float32)
+    rows[rng.random(rows.shape) < missing] = np.nan
+    return rows
+
+
+def edge_rows(rng: np.random.Generator, rows: np.ndarray, text: str) -> np.ndarray:
+    """The training rows, and rows of thresholds, their neighbours in float32, and odd values."""
+    thresholds = np.unique(parse_trees(text).threshold)
+    odd = np.array(
+        [np.nan, np.inf, -np.inf, 0, -0.0, 1e-36, -1e-36, 1e-34, -1e-34, 3e38, -1, -0.5, 4.7, 31, 32, 1e6],
+        np.float32,
+    )
+    near = np.concatenate(
+        [
+            odd,
+            thresholds,
+            np.nextafter(thresholds, np.float32(9e9)),
+            np.nextafter(thresholds, np.float32(-9e9)),
+        ]
+    )
+    return np.concatenate(
+        [rows, rng.choice(near, (300, rows.shape[1])), rng.choice(odd, (200, rows.shape[1]))]
+    )
+
+
+def boosted(rows: np.ndarray, labels: np.ndarray, parameters: dict[str, Any], num_trees: int) -> str:
+    data = lightgbm.Dataset(rows, labels, categorical_feature=[3, 4])
+    fixed = {"objective": "binary", "verbosity": -1, "num_threads": 1, "deterministic": True}
+    return str(lightgbm.train({**fixed, **parameters}, data, num_trees).model_to_string())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    missing=st.sampled_from([0.0, 0.02, 0.3]),
+    parameters=SETTINGS,
+    num_trees=st.integers(1, 12),
+)
+def test_scores_are_those_of_lightgbm(
+    seed: int, missing: float, parameters: dict[str, Any], num_trees: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows = training_rows(rng, missing)
+    signal = np.nan_to_num(rows[:, 0]) + (np.nan_to_num(rows[:, 4]) % 3 == 0) + np.isnan(rows[:, 2])
+    labels = (rng.random(300) < 1 / (1 + np.exp(1 - signal))).astype(np.float32)
+    text = boosted(rows, labels, parameters, num_trees)
+    query = edge_rows(rng, rows, text)
+    expected = lightgbm.Booster(model_str=text).predict(query, raw_score=True, num_threads=1)
+    np.testing.assert_allclose(raw_scores(parse_trees(text), query), expected, rtol=1e-12, atol=0)
+
+
+def small_model() -> str:
+    rng = np.random.default_rng(5)
+    rows = training_rows(rng, 0.1)
+    labels = (np.nan_to_num(rows[:, 0]) + (np.nan_to_num(rows[:, 4]) % 3 == 0) > 0.5).astype(np.float32)
+    return boosted(rows, labels, {"num_leaves": 8, "cat_smooth": 0.0, "min_data_per_group": 1}, 3)
+
+
+def test_every_kind_of_split_is_exercised() -> None:
+    """Guards the tests above: without these, they would prove nothing about them."""
+    trees = parse_trees(small_model())
+    categorical = trees.category_words[:, 1] > 0
+    assert categorical.any()
+    assert not categorical.all()
+    assert trees.missing_left.any()
+    assert not trees.missing_left[~categorical].all()
+
+
+def replaced(line: str, value: str) -> str:
+    """The small model with the first line of that name given another value."""
+    before, _, after = small_model().partition(f"\n{line}=")
+    return f"{before}\n{line}={value}\n{after.partition(chr(10))[2]}"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("version", "v3"),
+        ("num_class", "3"),
+        ("objective", "regression"),
+        ("objective", "binary sigmoid:2"),
+        ("max_feature_idx", "2"),
+        ("max_feature_idx", "-1"),
+        ("tree_sizes", "1 2"),
+        ("Tree", "7"),
+        ("num_leaves", "0"),
+        ("num_leaves", "9"),
+        ("num_leaves", "many"),
+        ("num_cat", "0"),
+        ("split_feature", "0 0 0 0 0 0 99"),
+        ("split_feature", "0 0 0 0 0 0 -1"),
+        ("threshold", "1 2 3"),
+        ("decision_type", "2 2 2 2 2 2 15"),
+        ("left_child", "0 0 0 0 0 0 0"),
+        ("left_child", "1 2 3 4 5 6 0"),
+        ("right_child", "-1 -2 -3 -4 -5 -6 -900"),
+        ("right_child", "1.5 -2 -3 -4 -5 -6 -8"),
+        ("leaf_value", "1 2 3 nan 5 6 7 8"),
+        ("leaf_value", "1 2 3 inf 5 6 7 8"),
+        ("cat_boundaries", "0 5 3"),
+        ("cat_threshold", "1"),
+        ("is_linear", "1"),
+    ],
+)
+def test_damaged_text_is_refused(line: str, value: str) -> None:
+    parse_trees(small_model())
+    with pytest.raises(ModelFileError, match="LightGBM model text"):
+        parse_trees(replaced(line, value))
+
+
+@pytest.mark.parametrize("text", ["", "tree\n", "<html>", "\x00\x01", "tree\nend of trees"])
+def test_foreign_text_is_refused(text: str) -> None:
+    with pytest.raises(ModelFileError):
+        parse_trees(text)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_cut_text_is_refused(data: st.DataObject) -> None:
+    text = small_model()
+    end = data.draw(st.integers(0, text.index("\nend of trees")))
+    with pytest.raises(ModelFileError):
+        parse_trees(text[:end])
