@@ -36,6 +36,13 @@ def connect(spill_folder: Path) -> Any:
     )
 
 
+def row(connection: Any, query: str, parameters: Mapping[str, object] | None = None) -> tuple[Any, ...]:
+    """Return the one row of a query; the result is read to its end, as DuckDB demands before other work."""
+    rows: list[tuple[Any, ...]] = connection.execute(query, parameters or {}).fetchall()
+    assert len(rows) == 1, query
+    return rows[0]
+
+
 def name(identifier: str) -> str:
     """Quote a name."""
     return '"' + identifier.replace('"', '""') + '"'

@@ -1,6 +1,5 @@
 """The errors of the log: each names the thing, what was expected, what came, and the mend."""
 
-# ruff: noqa: N818 - the names say what happened, and read well in an `except`.
 from __future__ import annotations
 
 from collections.abc import Iterable

@@ -38,12 +38,19 @@ class Sealer:
         with self.lock:
             while rows := self._reader.tail(_MAX_SEGMENT_EVENTS):
                 segment = self._segments.write_tail(rows, self._reader.schemas)
-                self._writer.between_commits(partial(register, segment))
-                while self._writer.between_commits(lambda database: tables.trim_tail(database, _TRIM_EVENTS)):
+                self._writer.between_commits(partial(_register, segment))
+                while self._writer.between_commits(_trim):
                     pass
                 num_sealed += len(rows)
                 self._tail_begins_after = segment.last_seq
         return num_sealed
+
+    def seal_last(self, database: sqlite3.Connection) -> None:
+        """Seal the few events since the last seal, from inside the writer's thread."""
+        if rows := tables.tail(database, 0, 2**62):
+            _register(self._segments.write_tail(rows, self._reader.schemas), database)
+            while _trim(database):
+                pass
 
     def after_commit(self, last_seq: int) -> None:
         """Seal in the background when the tail has grown past its bound."""
@@ -69,7 +76,10 @@ class Sealer:
             _logger.exception("sealing the log's tail failed")
 
 
-def register(segment: Segment, database: sqlite3.Connection) -> None:
-    """Make a published segment part of the log."""
+def _register(segment: Segment, database: sqlite3.Connection) -> None:
     with tables.transaction(database):
         tables.add_segment(database, segment)
+
+
+def _trim(database: sqlite3.Connection) -> int:
+    return tables.trim_tail(database, _TRIM_EVENTS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -36,12 +36,11 @@ class SegmentFolder:
         self._connection: Any = None
         self._connecting = threading.Lock()
 
-    def sweep(self, registered: Iterable[Segment]) -> None:
+    def sweep(self, registered: Collection[str]) -> None:
         """Remove what a crash left behind: half-written folders, and whole ones never registered."""
         self._folder.mkdir(exist_ok=True)
-        keep = {segment.name for segment in registered}
         for folder in self._folder.iterdir():
-            if folder.name not in keep:
+            if folder.name not in registered:
                 shutil.rmtree(folder)
 
     @contextmanager
@@ -172,7 +171,7 @@ def _number_texts(cursor: Any, codes: str, field: str, query: str) -> list[str]:
     column = duck.name(field)
     distinct = f"SELECT DISTINCT {column} AS value FROM ({query}) WHERE {column} IS NOT NULL ORDER BY value"
     cursor.execute(f"CREATE OR REPLACE TEMP TYPE {codes} AS ENUM ({distinct})")
-    (values,) = cursor.execute(f"SELECT enum_range(NULL::{codes})").fetchone()
+    (values,) = duck.row(cursor, f"SELECT enum_range(NULL::{codes})")
     return list(values)
 
 

@@ -14,16 +14,16 @@ from shortlist.log.columns import Batch
 from shortlist.log.durable import FolderLock
 from shortlist.log.errors import EventRejected, LogClosed, LogMissing, UnknownKind
 from shortlist.log.history import HistorySource, ImportReport
+from shortlist.log.importing import Importer
 from shortlist.log.reader import Reader
 from shortlist.log.record import Appended, Event, Record
+from shortlist.log.rejects import sweep_rejects
 from shortlist.log.scan import Scan
 from shortlist.log.schema import EventSchema
 from shortlist.log.sealing import Sealer
 from shortlist.log.segments import SegmentFolder
-from shortlist.log.values import MAX_INT
+from shortlist.log.values import MAX_ID_CHARS, MAX_INT
 from shortlist.log.writer import EncodedEvent, Writer
-
-_MAX_ID_CHARS = 512
 
 
 def now_us() -> int:
@@ -78,7 +78,9 @@ class SqliteLog:
             database = tables.connect(self.folder)
             merged = tables.merge_schemas(tables.load_schemas(database), schemas)
             tables.save_schemas(database, merged.values())
-            self._segments.sweep(tables.segments(database))
+            registered = {segment.name for segment in tables.segments(database)}
+            self._segments.sweep(registered)
+            sweep_rejects(self.folder, registered)
             self._reader = Reader(self.folder, self._segments)
         except BaseException:
             self._lock.release()
@@ -139,13 +141,12 @@ class SqliteLog:
         self, sources: Sequence[HistorySource], progress: Callable[[int, int], None] | None = None
     ) -> ImportReport:
         """See `EventLog.import_history`."""
-        writer = self._writing
-        raise NotImplementedError(writer)
+        importer = Importer(self.folder, self.schemas, self._segments, self._writing, self._sealer)
+        return importer.run(sources, self._clock(), progress)
 
     def seal(self) -> int:
         """See `EventLog.seal`."""
-        assert self._writing
-        return self._sealer.seal()
+        return self._sealer.seal() if self._writing else 0
 
     def close(self) -> None:
         """See `EventLog.close`."""
@@ -178,7 +179,7 @@ class SqliteLog:
             raise EventRejected(
                 event.kind,
                 "id",
-                expected=f"1 to {_MAX_ID_CHARS} printable characters",
+                expected=f"1 to {MAX_ID_CHARS} printable characters",
                 received=repr(event.id)[:80],
                 mend="Send an identifier such as a UUID.",
             )
@@ -194,4 +195,4 @@ class SqliteLog:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _MAX_ID_CHARS and value.isprintable()
+    return isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARS and value.isprintable()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 MAX_STR_CHARS = 4096
+MAX_ID_CHARS = 512
 MAX_FLOAT = 2.0**31
 """Floats are summed in fixed point, so their size is bounded."""
 
@@ -15,7 +16,7 @@ MAX_INT = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Refused(Exception):  # noqa: N818 - never leaves the room: the schema adds the field's name
+class Refused(Exception):
     """A value does not fit its type."""
 
     def __init__(self, expected: str, mend: str) -> None:
