@@ -85,6 +85,26 @@ def test_click_rate_of_every_position_is_the_true_one(world: World, history: His
         assert abs(gap) < 4.5 * np.sqrt((chance * (1 - chance))[here].sum())
 
 
+def test_freshness_counts_the_whole_session_and_nothing_else(world: World) -> None:
+    history = world.history(4000)
+    behaviour, catalogue, truth = world.config.behaviour, world.catalogue, history.truth
+    before: dict[int, list[int]] = defaultdict(list)
+    for session, video, freshness in zip(*(truth[c] for c in ("session", "video", "freshness")), strict=True):
+        shown = before[session]
+        tired = (
+            behaviour.topic_tiring ** sum(catalogue.topic[other] == catalogue.topic[video] for other in shown)
+            * behaviour.creator_tiring
+            ** sum(catalogue.creator[other] == catalogue.creator[video] for other in shown)
+            * behaviour.repeat_tiring ** shown.count(video)
+        )
+        np.testing.assert_allclose(freshness, max(tired, behaviour.least_freshness))
+        shown.append(video)
+    assert max(map(len, before.values())) > 2 * world.config.slate_size
+    assert len(
+        {(session, user) for session, user in zip(truth["session"], truth["user"], strict=True)}
+    ) == len(before)
+
+
 def test_watch_time_and_likes_are_the_true_ones(world: World, history: History) -> None:
     clicked = history.truth["clicked"]
     user, video, watch_s, liked = (history.truth[c][clicked] for c in ("user", "video", "watch_s", "liked"))

@@ -8,6 +8,7 @@ import pytest
 from shortlist.world import History, World, WorldConfig
 from shortlist.world.config import DAY_US
 from shortlist.world.policy import LoggingPolicy
+from shortlist.world.shelves import Shelves
 
 # A few videos are out at noon of the first day, some of them for adults only; the rest comes later.
 TINY = WorldConfig(
@@ -58,21 +59,50 @@ def test_propensity_is_the_observed_frequency(adult: bool) -> None:
             assert total > 0.999 or num_above[number] < 500
 
 
-def test_weights_to_the_uniform_policy_average_to_one(world: World, history: History) -> None:
-    """Mean of (uniform chance / propensity) is the share of the catalogue not above the slot."""
-    truth, shown = history.truth, history.impressions
-    by_audience = [
-        np.sort(world.videos["published_us"][~world.videos["explicit"]]),
-        world.videos["published_us"],
-    ]
+def test_weights_by_the_logged_propensity_give_the_uniform_policy(world: World, history: History) -> None:
+    """Weighted by (uniform chance / propensity), what was shown averages as if drawn at random.
+
+    Fame is averaged, because the old platform favoured it most: a propensity that belongs to another
+    slot or user cannot undo that.
+    """
+    truth, shown, catalogue = history.truth, history.impressions, world.catalogue
+    num_out, fame_out = np.zeros(len(truth["user"])), np.zeros(len(truth["user"]))
     adult = world.users["adult"][truth["user"]]
-    num_out = np.where(
-        adult, *(np.searchsorted(times, shown["time_us"], side="right") for times in reversed(by_audience))
-    )
-    for slot in range(world.config.slate_size):
+    for audience in (False, True):
+        allowed = np.flatnonzero(~catalogue.explicit | audience)
+        mine = adult == audience
+        num_out[mine] = np.searchsorted(catalogue.published_us[allowed], shown["time_us"][mine], side="right")
+        fame_out[mine] = np.cumsum(catalogue.fame[allowed])[num_out[mine].astype(int) - 1]
+
+    slate_size = world.config.slate_size
+    fame = catalogue.fame[truth["video"]].reshape(-1, slate_size)
+    fame_above = np.cumsum(fame, axis=1) - fame
+    for slot in range(slate_size):
         here = shown["position"] == slot
         weights = 1.0 / (num_out[here] - slot) / shown["propensity"][here]
-        assert abs(weights.mean() - 1.0) < 4.5 * weights.std() / np.sqrt(here.sum())
+        wanted = (fame_out[here] - fame_above[:, slot]) / (num_out[here] - slot)
+        for excess in (weights - 1.0, weights * fame[:, slot] - wanted):
+            assert abs(excess.mean()) < 4.5 * excess.std() / np.sqrt(len(excess))
+
+
+def test_shelves_hold_what_is_out_at_the_very_microsecond() -> None:
+    catalogue = World(TINY).catalogue
+    shelves = Shelves(catalogue)
+    times = np.concatenate([catalogue.published_us + shift for shift in (-1, 0, 1)])
+    for audience in (0, 1):
+        audiences = np.full(len(times), audience)
+        counts = shelves.num_out(audiences, times)
+        for row, time_us in enumerate(times):
+            for topic in range(3):
+                out = np.flatnonzero(
+                    (catalogue.published_us <= time_us)
+                    & (catalogue.topic == topic)
+                    & (~catalogue.explicit | bool(audience))
+                )
+                assert counts[row, topic] == len(out)
+                places = np.arange(len(out))
+                taken = shelves.take(np.full(len(out), audience), np.full(len(out), topic), places)
+                assert taken.tolist() == out.tolist()
 
 
 def test_popularity_forgets() -> None:

@@ -21,6 +21,7 @@ from shortlist.world.words import COUNTRIES
 Columns = dict[str, NDArray[Any]]
 Progress = Callable[[int, int], None]
 
+TRUTH = ("user", "video", "session", "freshness", "click_probability", "clicked", "watch_s", "liked")
 MOST_SLATES_A_SESSION = 5
 GLANCE_S = 1.5
 PAUSE_BETWEEN_SLATES_S = 20.0
@@ -44,7 +45,8 @@ class History:
         user_updates: user, country, adult, time_us (start of the world).
         video_updates: video, creator, topic, title, duration_s, explicit, published_us, time_us.
         truth: one row an impression, what only a simulator knows and no import may see: user, video
-            (numbers), freshness (fatigue factor), click_probability (with fatigue), clicked, watch_s, liked.
+            (numbers), session (shared by the slates of one visit), freshness (fatigue factor),
+            click_probability (with fatigue), clicked, watch_s, liked.
     """
 
     impressions: Columns
@@ -72,7 +74,7 @@ def simulate(
         progress: called after each day with (impressions so far, N).
 
     Returns:
-        One row an impression in order of time, by number: user, video, position, slate, propensity,
+        One row an impression in order of time, by number: user, video, session, position, slate, propensity,
         time_us, freshness, click_probability, clicked, watch_s, liked, reacted_us.
     """
     random = config.random("history")
@@ -112,6 +114,7 @@ def _live_one_day(
     lengths_S = lengths_S[lengths_S > 0]
     users_S = random.choice(len(people), len(lengths_S), p=people.activity)
     time_us_S = config.start_us + day * DAY_US + _time_of_day_us(people.country[users_S], random)
+    sessions_S = (day << 32) + np.arange(len(users_S))
     shown_SH = np.full((len(users_S), 0), -1, dtype=np.int64)
     while len(users_S):
         videos_SK, propensity_SK = policy.choose(users_S, time_us_S, random)
@@ -129,6 +132,7 @@ def _live_one_day(
         yield {
             "user": users_N,
             "video": videos_N,
+            "session": np.repeat(sessions_S, num_slots),
             "position": positions_N,
             "propensity": propensity_SK.ravel(),
             "time_us": np.repeat(time_us_S, num_slots),
@@ -145,7 +149,7 @@ def _live_one_day(
         goes_on = lengths_S > 0
         time_us_S = (time_us_S + _to_us(spent_s_SK[:, -1] + pause_s_S))[goes_on]
         shown_SH = np.concatenate([shown_SH, videos_SK], axis=1)[goes_on]
-        users_S, lengths_S = users_S[goes_on], lengths_S[goes_on]
+        sessions_S, users_S, lengths_S = sessions_S[goes_on], users_S[goes_on], lengths_S[goes_on]
 
 
 def _time_of_day_us(country_S: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:

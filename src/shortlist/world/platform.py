@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from shortlist.world.behaviour import Reactions
 from shortlist.world.catalogue import publish
 from shortlist.world.config import SECOND_US, WorldConfig, WorldError
-from shortlist.world.history import Columns, History, Progress, simulate
+from shortlist.world.history import TRUTH, Columns, History, Progress, simulate
 from shortlist.world.people import invite
 from shortlist.world.words import COUNTRIES
 
@@ -185,10 +185,7 @@ class World:
             },
             user_updates={**self.users, "time_us": np.full(len(self.people), self.config.start_us)},
             video_updates={**self.videos, "time_us": self.catalogue.published_us},
-            truth={
-                name: rows[name]
-                for name in ("user", "video", "freshness", "click_probability", "clicked", "watch_s", "liked")
-            },
+            truth={name: rows[name] for name in TRUTH},
         )
 
     def _numbers(
