@@ -215,7 +215,7 @@ class _PastFacts:
             window_sums(
                 stream.keys, stream.seqs, stream.times_us, stream.values,
                 self.slots(planned.key), self.requests.as_of_seq, self.requests.times_us,
-                np.array(planned.windows_us), np.array(planned.tiles_us), self._num_keys(planned.key),
+                planned.windows_us, planned.tiles_us, self._num_keys(planned.key),
             )
         )  # fmt: skip
 

@@ -55,4 +55,5 @@ class Values:
 
     def true(self) -> np.ndarray:
         """Return where a condition is known and true, bool[N]."""
-        return np.asarray(self.values, bool) & self.known
+        truth: np.ndarray = np.asarray(self.values, bool) & self.known
+        return truth
