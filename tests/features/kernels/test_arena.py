@@ -32,7 +32,7 @@ def as_arrays(events: list[Event], num_lanes: int) -> tuple[np.ndarray, np.ndarr
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data(), span=spans(), num_lanes=st.integers(1, 3))
 def test_every_read_is_the_sum_by_definition(
     data: st.DataObject, span: tuple[list[int], list[int]], num_lanes: int
