@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 import shortlist as sl
 from declare.example import surface_parts, video
 from shortlist.declare.types import default_tile_us, duration_us
@@ -139,7 +137,6 @@ def test_the_features_that_stages_read_come_after_the_declared_ones():
     assert list(d.app.declared_features) == FEATURE_NAMES
 
 
-@pytest.mark.skipif(not hasattr(sl, "ItemToItem"), reason="shortlist.stages is not there yet")
 def test_the_surface_of_the_design_document():
     d = declared()
     d.app.surface(

@@ -1,0 +1,1 @@
+"""A short-video feed, on KuaiRand-Pure: two weeks of impressions of a real app."""

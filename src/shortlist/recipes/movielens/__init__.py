@@ -1,0 +1,1 @@
+"""Movies to watch next, on MovieLens-1M: ratings, without impressions."""

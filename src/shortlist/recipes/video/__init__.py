@@ -1,0 +1,1 @@
+"""A short-video feed, on the simulated platform."""
