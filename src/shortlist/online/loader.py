@@ -1,0 +1,115 @@
+"""The release that serves, and the swap to another while requests are answered."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shortlist.declare.app import App
+from shortlist.features.online import OnlineState
+from shortlist.log.sqlite import now_us
+from shortlist.models.co_visitation import FittedCoVisitation
+from shortlist.online.similar import SimilarItems
+from shortlist.online.telemetry import Telemetry
+from shortlist.pipeline.artifacts import FunnelArtifacts
+from shortlist.pipeline.funnel import Funnel
+from shortlist.releases.artifacts import load_contents
+from shortlist.releases.errors import ReleaseError
+from shortlist.releases.manifest import ReleaseId
+from shortlist.releases.registry import Registry
+from shortlist.stages.contract import Query
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A loaded release: a funnel for each surface; the similar items when a model of it knows them."""
+
+    release: ReleaseId
+    funnels: Mapping[str, Funnel]
+    similar: SimilarItems | None
+
+
+class Loader:
+    """Follows a registry's pointer; one thread calls `poll`, any thread reads `serving`.
+
+    A new release is checked, loaded, bound and warmed beside the old one, then takes its place by one
+    assignment. A release that cannot be served is refused, and the old one stays.
+
+    Args:
+        app: the declaration that is served.
+        registry: where the releases are.
+        state: caught up with the log.
+        telemetry: told of loads and refusals.
+    """
+
+    def __init__(self, app: App, registry: Registry, state: OnlineState, telemetry: Telemetry) -> None:
+        self.serving: Serving | None = None
+        self._app, self._registry, self._state, self._telemetry = app, registry, state, telemetry
+        self._fingerprint = app.fingerprint()
+        self._seen: ReleaseId | None = None
+
+    def poll(self) -> None:
+        """Look at the pointer, and follow it when it has moved."""
+        try:
+            current = self._registry.current()
+        except (ReleaseError, OSError) as error:
+            current = ReleaseId("pointer")  # damaged: said once, and again only when it changes
+            if current != self._seen:
+                self._refuse(current, error)
+            self._seen = current
+            return
+        if current is None or current == self._seen:
+            return
+        self._seen = current
+        if not self._follow(current) and self.serving is None:
+            # After a restart there is no old one to stay with: the newest that still works serves.
+            earlier = dict.fromkeys(move.id for move in self._registry.history())
+            any(self._follow(ReleaseId(id)) for id in earlier if id != current)
+
+    def _follow(self, id: ReleaseId) -> bool:
+        if self.serving is not None and self.serving.release == id:
+            return True
+        try:
+            serving = self._load(id)
+        except Exception as error:  # whatever is wrong with a release, it must not stop the old one
+            self._refuse(id, error)
+            return False
+        self.serving = serving
+        self._telemetry.serves(id)
+        _logger.info("release %s serves", id[:12])
+        return True
+
+    def _load(self, id: ReleaseId) -> Serving:
+        release = self._registry.open(id, self._fingerprint)
+        artifacts = load_contents(release.folder, self._app)
+        funnels = {
+            name: Funnel.build(self._app, surface, artifacts[name], self._state)
+            for name, surface in self._app.surfaces.items()
+        }
+        for funnel in funnels.values():
+            self._warm(funnel)
+        return Serving(id, funnels, self._similar(artifacts))
+
+    def _similar(self, artifacts: Mapping[str, FunnelArtifacts]) -> SimilarItems | None:
+        for one in artifacts.values():
+            for model in one.retrieval.values():
+                if isinstance(model, FittedCoVisitation):
+                    codes = self._state.items.vocabulary.codes(one.item_ids)
+                    return SimilarItems(model, one.item_ids, codes)
+        return None
+
+    def _warm(self, funnel: Funnel) -> None:
+        """Answer once for nobody and once for somebody, so that no request waits for a compiler."""
+        for user in (-1, 0)[: 1 + bool(len(self._state.users))]:
+            time_us = self._state.moment(now_us())
+            query = Query(user, funnel.surface.k, time_us, {}, seed=0, state=self._state)
+            funnel.recommend(query, budget_ms=math.inf)
+
+    def _refuse(self, id: ReleaseId, error: Exception) -> None:
+        self._telemetry.swaps.labels("refused").inc()
+        is_foreseen = isinstance(error, (ValueError, OSError))
+        _logger.error("release %s is refused: %s", id[:12], error, exc_info=None if is_foreseen else error)

@@ -1,0 +1,133 @@
+"""The process: a socket at once, the data behind it as soon as it is ready, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from shortlist.declare.app import App
+from shortlist.online.application import Pages, build_app
+from shortlist.online.service import Cancelled, Service
+
+_DRAIN_S = 10
+
+
+class Server:
+    """Serves one product from one data folder.
+
+    It listens at once: until the log is read and the release is loaded, /healthz says alive, /readyz
+    says what is missing, and everything else answers 503.
+
+    Args:
+        app: the declaration.
+        data: the folder that holds log/, state/ and releases/.
+        host: the address to listen on; nothing beyond this machine unless it is given.
+        port: 0 for any free one.
+        pages: further pages, by path.
+        ready: called once, with the address, when requests can be answered.
+        progress: called with (records folded, records in all) while the log is read.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        data: Path,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        *,
+        pages: Pages | None = None,
+        ready: Callable[[str], None] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.service = Service(app, data)
+        self._ready, self._progress = ready, progress
+        self._failure: BaseException | None = None
+        config = uvicorn.Config(
+            build_app(app, self.service, pages),
+            host=host, port=port, loop="auto", http="httptools", ws="none", lifespan="off", log_config=None,
+            access_log=False, server_header=False, timeout_graceful_shutdown=_DRAIN_S, backlog=1024,
+        )  # fmt: skip
+        self._socket = _bind(host, port)
+        bound_host, bound_port = self._socket.getsockname()[:2]
+        shown = f"[{bound_host}]" if ":" in bound_host else bound_host
+        self.url = f"http://{shown}:{bound_port}"
+        self._uvicorn = _Uvicorn(config, self._open, self.service)
+
+    def run(self) -> None:
+        """Serve until a signal or `stop`; finish what is under way, snapshot the state, close the log.
+
+        Raises:
+            LogError: when the log cannot be opened, because another process has it.
+        """
+        try:
+            self._uvicorn.run(sockets=[self._socket])
+        finally:
+            self._socket.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Make `run` return, from any thread."""
+        self._uvicorn.should_exit = True
+
+    def _open(self) -> None:
+        try:
+            self.service.open(self._progress)
+            if self._ready is not None:
+                self._ready(self.url)
+        except Cancelled:
+            return
+        except BaseException as error:
+            self._failure = error
+            self.stop()
+
+
+class _Uvicorn(uvicorn.Server):
+    """Opens the data beside the running server, and closes it when the last request is answered."""
+
+    def __init__(self, config: uvicorn.Config, opening: Callable[[], None], service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self._opener = threading.Thread(target=opening, name="shortlist-open", daemon=True)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._opener.start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # Here, and not after run(): uvicorn raises the signal again when it returns.
+        self._service.cancel()
+        await asyncio.to_thread(self._opener.join)
+        await asyncio.to_thread(self._service.close)
+
+
+def serve(
+    app: App,
+    data: Path,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    ready: Callable[[str], None] | None = None,
+    *,
+    pages: Pages | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Serve a product until a signal comes; see `Server`."""
+    Server(app, data, host, port, pages=pages, ready=ready, progress=progress).run()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
+    return listening

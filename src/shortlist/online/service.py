@@ -1,0 +1,188 @@
+"""What every route shares: the log, the state folded from it, the release that serves."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from shortlist.declare.app import App
+from shortlist.features.online import OnlineState
+from shortlist.features.schema import log_schemas
+from shortlist.features.snapshot import SnapshotMismatch
+from shortlist.log.columns import Batch
+from shortlist.log.sqlite import SqliteLog
+from shortlist.online.loader import Loader, Serving
+from shortlist.online.problems import Problem
+from shortlist.online.telemetry import Telemetry
+from shortlist.releases.registry import Registry
+
+POLL_S = 0.5
+_TIDY_S = 60.0
+_SNAPSHOT_AFTER = 100_000
+"""Replaying fewer records than this takes a second or two, so a snapshot is not worth its time."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Cancelled(Exception):
+    """Opening was given up, because the server stops."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The log, and the state that has seen all of it."""
+
+    log: SqliteLog
+    state: OnlineState
+
+
+class Service:
+    """One product in one data folder: `log/`, `state/` and `releases/`.
+
+    Args:
+        app: the declaration.
+        data: the folder; made when missing.
+    """
+
+    def __init__(self, app: App, data: Path) -> None:
+        self.app = app
+        self.telemetry = Telemetry()
+        self._data = data
+        self._opened: Opened | None = None
+        self._loader: Loader | None = None
+        self._waits_for = "the log to open"
+        self._broken: str | None = None
+        self._snapshot_seq = 0
+        self._stop = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="shortlist-releases", daemon=True)
+
+    @property
+    def opened(self) -> Opened:
+        """The log and the state.
+
+        Raises:
+            Problem: not-ready, while they are being opened, or when they could not be.
+        """
+        if self._opened is None or self._broken is not None:
+            reason = self._broken or f"The server waits for {self._waits_for}."
+            raise Problem("not-ready", reason, retry_after="1")
+        return self._opened
+
+    @property
+    def serving(self) -> Serving:
+        """The release that serves; a request reads this once, so that one release makes its answer.
+
+        Raises:
+            Problem: not-ready before the log and the state are there, no-release when none was trained.
+        """
+        _ = self.opened
+        serving = self._loader.serving if self._loader is not None else None
+        if serving is None:
+            raise Problem("no-release", "No release serves yet. Train one: shortlist train.", retry_after="5")
+        return serving
+
+    def reasons(self) -> list[str]:
+        """Say what keeps requests from being answered; nothing when all is well."""
+        try:
+            _ = self.serving
+        except Problem as problem:
+            return [problem.fault.detail]
+        return []
+
+    def open(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Open the log, bring the state up to date, load the current release, and keep watching for others.
+
+        Args:
+            progress: called with (records folded, records in all).
+
+        Raises:
+            LogError: when the log cannot be opened.
+            Cancelled: after `cancel`.
+        """
+        started_s = time.perf_counter()
+        log = SqliteLog(self._data / "log", log_schemas(self.app))
+        try:
+            state = self._caught_up(log, progress)
+            self._waits_for = "the release to load"
+            loader = Loader(self.app, Registry(self._data / "releases"), state, self.telemetry)
+            loader.poll()
+        except BaseException:
+            log.close()
+            raise
+        self.telemetry.watch_state(lambda: state.last_seq, lambda: state.num_bytes)
+        # What is loaded stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        self._loader, self._opened = loader, Opened(log, state)
+        self._watcher.start()
+        _logger.info("ready in %.1f s: %d records", time.perf_counter() - started_s, log.last_seq)
+
+    def cancel(self) -> None:
+        """Make an `open` that is under way give up."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Stop watching, snapshot the state, close the log."""
+        self._stop.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+        if self._opened is not None:
+            log, state = self._opened.log, self._opened.state
+            self._broken = "The server is shutting down."
+            log.close()
+            self._save_state(state)
+
+    def _caught_up(self, log: SqliteLog, progress: Callable[[int, int], None] | None) -> OnlineState:
+        """Return the state as of the log's end, subscribed to what comes."""
+        state = self._restored()
+        self._snapshot_seq = state.last_seq
+
+        def told(done: int, total: int) -> None:
+            if self._stop.is_set():
+                raise Cancelled
+            self._waits_for = f"the state: {done:,} of {total:,} records are folded"
+            if progress is not None:
+                progress(done, total)
+
+        # Nobody else may append, and this process does not before it is open: no record is missed.
+        state.catch_up(log, told)
+        log.subscribe(lambda batch: self._fold(state, batch))
+        self._save_state(state)
+        return state
+
+    def _restored(self) -> OnlineState:
+        folder = self._data / "state"
+        if folder.exists():
+            try:
+                return OnlineState.restore(self.app, folder)
+            except SnapshotMismatch as mismatch:
+                _logger.warning("%s", mismatch)
+        return OnlineState(self.app)
+
+    def _save_state(self, state: OnlineState) -> None:
+        if state.last_seq - self._snapshot_seq >= _SNAPSHOT_AFTER and self._broken is None:
+            state.snapshot(self._data / "state")
+            self._snapshot_seq = state.last_seq
+
+    def _fold(self, state: OnlineState, batch: Batch) -> None:
+        try:
+            state.apply(batch)
+        except Exception:
+            # A state that missed a record would answer wrongly from now on: better not at all.
+            self._broken = "The online state is broken; start the server again, and read its log."
+            raise
+
+    def _watch(self) -> None:
+        assert self._loader is not None
+        assert self._opened is not None
+        tidied_s = time.monotonic()
+        while not self._stop.wait(POLL_S):
+            self._loader.poll()
+            if time.monotonic() - tidied_s > _TIDY_S:
+                self._opened.state.release()
+                tidied_s = time.monotonic()

@@ -1,0 +1,68 @@
+"""What the server tells Prometheus: a registry of its own, no user in any label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5)
+_MILLISECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0)
+
+
+class Telemetry:
+    """Every counter, histogram and gauge of one server."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        registry = self.registry
+        self.requests = Counter(
+            "shortlist_requests", "Requests answered.", ["route", "status"], registry=registry
+        )
+        self.latency_s = Histogram(
+            "shortlist_request_seconds", "Time from the whole request to the answer.", ["route"],
+            buckets=_SECONDS, registry=registry,
+        )  # fmt: skip
+        self.stage_ms = Histogram(
+            "shortlist_stage_milliseconds", "Time of one stage of a funnel.", ["surface", "stage"],
+            buckets=_MILLISECONDS, registry=registry,
+        )  # fmt: skip
+        self.events = Counter(
+            "shortlist_events", "Records offered to the log.", ["kind", "result"], registry=registry
+        )
+        self.impressions = Counter(
+            "shortlist_impressions", "Served slots: was the evidence logged?", ["surface", "result"],
+            registry=registry,
+        )  # fmt: skip
+        self.degraded = Counter(
+            "shortlist_degraded", "Answers in which a stage was late or broken.", ["surface", "stage"],
+            registry=registry,
+        )  # fmt: skip
+        self.swaps = Counter(
+            "shortlist_release_loads", "Releases that were loaded, or refused.", ["result"], registry=registry
+        )
+        self.release = Gauge(
+            "shortlist_release_info", "1 for the release that serves.", ["release"], registry=registry
+        )
+        self._last_seq = Gauge(
+            "shortlist_log_last_seq", "Position of the newest record folded.", registry=registry
+        )
+        self._state_bytes = Gauge("shortlist_state_bytes", "Bytes of the online features.", registry=registry)
+
+    def watch_state(self, last_seq: Callable[[], float], num_bytes: Callable[[], float]) -> None:
+        """Read these when the metrics are asked for."""
+        self._last_seq.set_function(last_seq)
+        self._state_bytes.set_function(num_bytes)
+
+    def serves(self, release: str) -> None:
+        """Note which release serves from now on."""
+        self.release.clear()
+        self.release.labels(release).set(1)
+        self.swaps.labels("loaded").inc()
+
+    def text(self) -> bytes:
+        """Return all of it in Prometheus' text format."""
+        return generate_latest(self.registry)
