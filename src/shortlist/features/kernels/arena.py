@@ -3,12 +3,8 @@
 N rows added, C keys read, K keys, W windows, L lanes (values summed side by side), R pool rows.
 
 For a window W with tile T, read at `now`, the sum covers the events with b <= time < now, where
-b = floor((now - W) / T) * T: the head is exact, the tail is aligned to the tile. As b moves only forward
-and only along the grid of T, an event need be told apart from its predecessor only while some window's
-grid point, still ahead of that window's b, lies between them. Everything else merges, so that a key costs
-at most sum over windows of (W / T + 2) entries, however many events it has.
-
-Prefix sums may wrap around in int64: only their differences are read, and those are exact.
+b = floor((now - W) / T) * T: the head is exact, the tail is aligned to the tile. A key costs at most
+sum over windows of (W / T + 2) entries, however many events it has: `tiles` says why.
 """
 
 from __future__ import annotations
@@ -19,25 +15,17 @@ from typing import Self
 
 import numpy as np
 
-from shortlist.compiled import compiled
 from shortlist.features.kernels.arrays import Int64s, as_int64, grown
 from shortlist.features.kernels.segments import (
     COUNT,
-    NUM_SEGMENT_COLUMNS,
-    SIZE_CLASS,
     START,
     UNBOUNDED,
-    capacity_of,
-    enlarge,
     new_state,
     packed_rows,
     repacked,
     with_room,
 )
-
-TOTALS = NUM_SEGMENT_COLUMNS  # the first of the directory's L columns of running totals
-WINDOW, TILE = 0, 1  # the two rows of spans_us int64[2, W]
-BEFORE_ALL = np.iinfo(np.int64).min
+from shortlist.features.kernels.tiles import BEFORE_ALL, TOTALS, add_rows, compact_all, read_sums
 
 
 class TileArena:
@@ -79,7 +67,9 @@ class TileArena:
         self._latest_us = int(times_us[-1])
         row = 0
         while True:
-            row = _add(self._pool, self._directory, self._state, self._spans_us, keys, times_us, values, row)
+            row = add_rows(
+                self._pool, self._directory, self._state, self._spans_us, keys, times_us, values, row
+            )
             if row == num_rows:
                 return
             if keys[row] >= len(self._directory):
@@ -99,12 +89,12 @@ class TileArena:
 
     def read_into(self, keys: Int64s, now_us: int, out: Int64s) -> None:
         """As `read`, into a C-contiguous int64[C, W, L] of the caller's."""
-        _read(self._pool, self._directory, self._spans_us, as_int64(keys), now_us, out)
+        read_sums(self._pool, self._directory, self._spans_us, as_int64(keys), now_us, out)
 
     def release(self, now_us: int) -> int:
         """Merge what no window can tell apart, forget keys that no window reaches; return the bytes freed."""
         before = self.nbytes
-        num_keys = _compact_all(self._pool, self._directory, self._spans_us, now_us)
+        num_keys = compact_all(self._pool, self._directory, self._spans_us, now_us)
         self._directory = self._directory[: max(num_keys, 1)].copy()
         self._pool = repacked(self._pool, self._directory, self._state)
         return before - self.nbytes
@@ -128,7 +118,7 @@ class TileArena:
 
     def snapshot(self) -> dict[str, Int64s]:
         """Return the state as plain contiguous arrays, compacted as of the last time added."""
-        _compact_all(self._pool, self._directory, self._spans_us, self._latest_us)
+        compact_all(self._pool, self._directory, self._spans_us, self._latest_us)
         return {
             "counts": self._directory[:, COUNT].copy(),
             "totals": self._directory[:, TOTALS:].copy(),
@@ -150,128 +140,3 @@ class TileArena:
         arena._pool = repacked(as_int64(arrays["entries"]), arena._directory, arena._state)
         arena._latest_us = int(arrays["latest_us"][0])
         return arena
-
-
-@compiled
-def _compact(pool: Int64s, directory: Int64s, spans_us: Int64s, key: int, now_us: int) -> int:
-    """Drop entries that no boundary of `now_us` or later tells from the one before; count the rest."""
-    start = directory[key, START]
-    kept = 0
-    previous = BEFORE_ALL
-    for i in range(start, start + directory[key, COUNT]):
-        tile_start = pool[i, 0]
-        for w in range(spans_us.shape[1]):
-            tile = spans_us[TILE, w]
-            # A grid point is at or past floor((now - W) / T) * T exactly if it is above now - W - T.
-            unreachable = now_us - spans_us[WINDOW, w] - tile
-            if tile_start <= unreachable:
-                continue
-            grid_point = tile_start // tile * tile
-            if grid_point > previous and grid_point > unreachable:
-                for column in range(pool.shape[1]):
-                    pool[start + kept, column] = pool[i, column]
-                kept += 1
-                break
-        previous = tile_start
-    directory[key, COUNT] = kept
-    return kept
-
-
-@compiled
-def _compact_all(pool: Int64s, directory: Int64s, spans_us: Int64s, now_us: int) -> int:
-    """Compact every key and zero the totals of the empty ones; return one more than the last live key."""
-    num_keys = 0
-    for key in range(directory.shape[0]):
-        if _compact(pool, directory, spans_us, key, now_us) > 0:
-            num_keys = key + 1
-        else:
-            for column in range(TOTALS, directory.shape[1]):
-                directory[key, column] = 0
-    return num_keys
-
-
-@compiled
-def _add(
-    pool: Int64s,
-    directory: Int64s,
-    state: Int64s,
-    spans_us: Int64s,
-    keys: Int64s,
-    times_us: Int64s,
-    values: Int64s,
-    first_row: int,
-) -> int:
-    """Add rows from `first_row`; return the row that found no room in directory or pool, or N when done."""
-    num_lanes = values.shape[1]
-    finest = spans_us[TILE, 0]
-    for w in range(spans_us.shape[1]):
-        finest = min(finest, spans_us[TILE, w])
-    for row in range(first_row, keys.shape[0]):
-        key = keys[row]
-        if key < 0:
-            continue
-        if key >= directory.shape[0]:
-            return row
-        tile_start = times_us[row] // finest * finest
-        count = directory[key, COUNT]
-        if count == 0 or pool[directory[key, START] + count - 1, 0] < tile_start:
-            capacity = capacity_of(state, directory[key, SIZE_CLASS])
-            if count == capacity:
-                count = _compact(pool, directory, spans_us, key, times_us[row])
-                full = 4 * count > 3 * capacity or capacity == 0
-                if full and not enlarge(pool, directory, state, key):
-                    return row
-            entry = directory[key, START] + count
-            pool[entry, 0] = tile_start
-            for lane in range(num_lanes):
-                pool[entry, 1 + lane] = directory[key, TOTALS + lane]
-            directory[key, COUNT] = count + 1
-        for lane in range(num_lanes):
-            directory[key, TOTALS + lane] += values[row, lane]
-    return len(keys)
-
-
-@compiled
-def _read(pool: Int64s, directory: Int64s, spans_us: Int64s, keys: Int64s, now_us: int, out: Int64s) -> int:
-    """Fill out int64[C, W, L]. The number returned means nothing: it keeps the first loop alive."""
-    num_windows, num_lanes = out.shape[1], out.shape[2]
-    # Candidates are scattered over memory. Touching all of them first lets the processor wait for many
-    # cache lines at once; the searches below would wait for one after another (2 to 3 times slower).
-    touched = 0
-    for c in range(keys.shape[0]):
-        key = keys[c]
-        if 0 <= key < directory.shape[0]:
-            touched ^= directory[key, COUNT]
-    for c in range(keys.shape[0]):
-        key = keys[c]
-        if 0 <= key < directory.shape[0] and directory[key, COUNT] > 0:
-            touched ^= pool[directory[key, START] + (directory[key, COUNT] >> 1), 0]
-
-    boundaries_us = np.empty(num_windows, dtype=np.int64)
-    for w in range(num_windows):
-        tile = spans_us[TILE, w]
-        boundaries_us[w] = (now_us - spans_us[WINDOW, w]) // tile * tile
-    for c in range(keys.shape[0]):
-        key = keys[c]
-        count = directory[key, COUNT] if 0 <= key < directory.shape[0] else 0
-        if count == 0:
-            for w in range(num_windows):
-                for lane in range(num_lanes):
-                    out[c, w, lane] = 0
-            continue
-        start = directory[key, START]
-        end = start + count
-        for w in range(num_windows):
-            boundary_us = boundaries_us[w]
-            # Find the first entry at or past the boundary. No branch depends on the data: a mispredicted
-            # one would cost more than the whole step.
-            entry, num_left = start, count
-            while num_left > 1:
-                half = num_left >> 1
-                entry += half * (pool[entry + half - 1, 0] < boundary_us)
-                num_left -= half
-            entry += pool[entry, 0] < boundary_us
-            for lane in range(num_lanes):
-                total = directory[key, TOTALS + lane]
-                out[c, w, lane] = total - pool[entry, 1 + lane] if entry < end else 0
-    return int(touched)
