@@ -1,0 +1,1 @@
+"""The same work as people write it today, with other tools."""
