@@ -92,11 +92,11 @@ class Rank:
             return in_source_order(candidates)
         is_finite = np.isfinite(scored.scores)
         num_finite = int(np.count_nonzero(is_finite))
-        note = "" if num_finite == count else f"{count - num_finite} scores are not finite and sank"
+        note = "" if num_finite == count else f"{count - num_finite} of {count} scores are not finite"
         if note:
-            record.degraded.append(f"ranker {name}: {count - num_finite} of {count} scores are not finite")
+            record.degraded.append(f"ranker {name}: {note}")
         record.stages.append(StageTrace(name, "ranker", count, count, {}, scored.elapsed_ms, note))
-        return by_score(candidates, scored.scores)
+        return by_score(candidates, scored.scores) if num_finite else in_source_order(candidates)
 
 
 def by_score(candidates: Candidates, scores: NDArray[np.float64]) -> Slate:
