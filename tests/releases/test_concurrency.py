@@ -9,23 +9,15 @@ from pathlib import Path
 from releases.sample import publish
 from shortlist.releases import Registry
 
-NUM_MOVES = 100
+NUM_MOVES = 50
 
+# A promoter owns two releases and alternates, so that each of its promotions is a move.
 MOVER = """
 import pathlib, sys
-from shortlist.releases import Registry, ReleaseError
-registry = Registry(pathlib.Path(sys.argv[1]))
-ids = sorted(info.id for info in registry.list())
-moved = 0
-while moved < int(sys.argv[2]):
-    if moved % 3 == 2:
-        try:
-            registry.rollback()
-        except ReleaseError:  # the other process has walked all the way back
-            registry.promote(ids[0])
-    else:
-        registry.promote(ids[moved % len(ids)])
-    moved += 1
+from shortlist.releases import Registry
+registry, verb, count, own = Registry(pathlib.Path(sys.argv[1])), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
+for number in range(count):
+    registry.promote(own[number % 2]) if verb == "promote" else registry.rollback()
 """
 
 READER = """
@@ -50,24 +42,37 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def finish(*processes: subprocess.Popen[str]) -> list[str]:
+    outputs = []
+    for process in processes:
+        output, errors = process.communicate(timeout=100)
+        assert process.returncode == 0, errors
+        outputs.append(output)
+    return outputs
+
+
 def test_readers_see_whole_pointers_while_two_processes_move_it(registry, tmp_path):
-    ids = {publish(registry, seed) for seed in range(4)}
-    registry.promote(min(ids))
+    first, *ids = [publish(registry, seed) for seed in range(5)]
+    registry.promote(first)
     stop = tmp_path / "stop"
     reader = start(READER, registry.folder, stop)
     assert reader.stdout.readline() == "ready\n"
-    for mover in [start(MOVER, registry.folder, NUM_MOVES) for _ in range(2)]:
-        _, errors = mover.communicate(timeout=60)
-        assert mover.returncode == 0, errors
+    finish(
+        start(MOVER, registry.folder, "promote", NUM_MOVES, *ids[:2]),
+        start(MOVER, registry.folder, "promote", NUM_MOVES, *ids[2:]),
+    )
+    finish(
+        start(MOVER, registry.folder, "rollback", NUM_MOVES // 2),
+        start(MOVER, registry.folder, "rollback", NUM_MOVES // 2),
+    )
     stop.touch()
-    output, errors = reader.communicate(timeout=60)
-    assert reader.returncode == 0, errors
-    num_reads, num_seen = map(int, output.split())
+    num_reads, num_seen = map(int, finish(reader)[0].split())
     assert num_reads > NUM_MOVES
     assert num_seen >= 2
 
-    # No move was lost: each follows from the one before it.
+    # No move was lost, and each follows from the one before it.
     moves = registry.history()[::-1]
+    assert [move.kind for move in moves] == ["promote"] * (1 + 2 * NUM_MOVES) + ["rollback"] * NUM_MOVES
     stack: list[str] = []
     for move in moves:
         if move.kind == "promote":
@@ -76,7 +81,6 @@ def test_readers_see_whole_pointers_while_two_processes_move_it(registry, tmp_pa
             stack.pop()
         assert stack[-1] == move.id
     assert registry.current() == stack[-1]
-    assert len(moves) > NUM_MOVES
 
 
 def test_two_processes_that_commit_the_same_content_make_one_release(registry, tmp_path):
@@ -88,11 +92,8 @@ from shortlist.releases import Registry
 print(*{publish(Registry(pathlib.Path(sys.argv[1])), seed=number % 3) for number in range(15)})
 """
     tests = Path(__file__).resolve().parents[1]
-    printed = set()
-    for writer in [start(code, registry.folder, tests) for _ in range(2)]:
-        output, errors = writer.communicate(timeout=60)
-        assert writer.returncode == 0, errors
-        printed |= set(output.split())
+    outputs = finish(*(start(code, registry.folder, tests) for _ in range(2)))
+    printed = {id for output in outputs for id in output.split()}
     assert {info.id for info in Registry(registry.folder).list()} == printed
     assert len(printed) == 3
     for id in printed:

@@ -86,6 +86,22 @@ def test_every_byte_of_the_manifest_matters(tmp_path):
             read_manifest(tmp_path)
 
 
+def test_a_manifest_that_says_the_same_in_another_text_is_refused(tmp_path):
+    content = (sound() / "manifest.json").read_bytes()
+    for other in (content + b"\n", content.replace(b"\n", b""), msgspec.json.format(content, indent=2)):
+        assert msgspec.json.decode(other) == msgspec.json.decode(content)
+        rewrite(tmp_path / "manifest.json", other)
+        with pytest.raises(ReleaseCorrupted, match="seal"):
+            read_manifest(tmp_path)
+
+
+def test_a_cut_file_is_told_by_its_size(tmp_path):
+    shutil.copytree(sound(), tmp_path / "copy")
+    rewrite(tmp_path / "copy" / "vocabulary.json", b"[]")
+    with pytest.raises(ReleaseCorrupted, match="expected 10 bytes, received 2 bytes"):
+        open_release(tmp_path / "copy")
+
+
 def test_an_undamaged_copy_opens_elsewhere(tmp_path):
     shutil.copytree(sound(), tmp_path / "copy")
     release = open_release(tmp_path / "copy", expected_fingerprint="f" * 64)
