@@ -127,7 +127,7 @@ def _typed(connection: Any, table: str) -> OpenSource:
 
 
 def _open_csv(path: Path, number: int) -> OpenSource:
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         columns = next(csv.reader(file), [])
     if len(set(columns)) < len(columns):
         raise HistoryInvalid(f"{path.name}: expected a header with distinct names, received {columns}.")

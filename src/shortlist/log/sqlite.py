@@ -81,6 +81,7 @@ class SqliteLog:
             registered = {segment.name for segment in tables.segments(database)}
             self._segments.sweep(registered)
             sweep_rejects(self.folder, registered)
+            tables.trim_tail(database)
             self._reader = Reader(self.folder, self._segments)
         except BaseException:
             self._lock.release()
