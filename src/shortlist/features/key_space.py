@@ -51,5 +51,6 @@ class KeySpace:
         parts = [codes_of(part).astype(np.int64, copy=False) for part in self.key]
         if self.pairs is None:
             return parts[0]
-        first, second = (np.ascontiguousarray(part) for part in np.broadcast_arrays(*parts))
+        shape = np.broadcast_shapes(*(part.shape for part in parts))
+        first, second = (np.array(np.broadcast_to(part, shape)) for part in parts)
         return self.pairs.insert(first, second) if insert else self.pairs.find(first, second)

@@ -64,7 +64,7 @@ def read_snapshot(folder: Path, fingerprint: str) -> tuple[tuple[int, int], Arra
     """
     path = folder / FILE
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         header = msgspec.json.decode(arrays.pop(_HEADER).tobytes(), type=_Header)
     except FileNotFoundError:
