@@ -19,14 +19,14 @@ from shortlist.pipeline.merge import Candidates
 from shortlist.pipeline.named import Named
 from shortlist.pipeline.record import Record
 from shortlist.pipeline.trace import StageTrace
-from shortlist.stages.contract import Filter, Query
+from shortlist.stages.contract import Filter, Items, Query
 
 
 class _Narrowing:
     """How far the filters came; published step by step as a whole, for it may be left behind."""
 
     def __init__(self, candidates: Candidates) -> None:
-        self.steps: tuple[tuple[Candidates, Candidates, float], ...] = ()  # before, after, ms
+        self.steps: tuple[tuple[Candidates, Items, float], ...] = ()  # kept, removed, ms
         self.kept = candidates
 
     def run(self, filters: Sequence[Named[Filter]], query: Query) -> None:
@@ -41,7 +41,7 @@ class _Narrowing:
                 )
             self.kept = Candidates(before.items[keep], before.sources[keep])
             elapsed_ms = 1000 * (time.perf_counter() - started_s)
-            self.steps += ((before, self.kept, elapsed_ms),)
+            self.steps += ((self.kept, before.items[~keep], elapsed_ms),)
 
 
 class Narrow:
@@ -59,12 +59,11 @@ class Narrow:
         outcome = self._lane.attempt(lambda: narrowing.run(self._filters, query), deadline_s)
         steps = narrowing.steps
         kept = candidates
-        for one, (before, kept, elapsed_ms) in zip(self._filters, steps, strict=False):
-            num_removed = len(before) - len(kept)
-            reasons = {"removed": num_removed} if num_removed else {}
-            record.stages.append(StageTrace(one.name, "filter", len(before), len(kept), reasons, elapsed_ms))
-            if num_removed:
-                record.removed.append((one.name, np.setdiff1d(before.items, kept.items)))
+        for one, (kept, removed, elapsed_ms) in zip(self._filters, steps, strict=False):
+            num_in = len(kept) + len(removed)
+            reasons = {"removed": len(removed)} if len(removed) else {}
+            record.stages.append(StageTrace(one.name, "filter", num_in, len(kept), reasons, elapsed_ms))
+            record.removed.append((one.name, removed))
         if outcome.trouble is None:
             return kept
         stuck = self._filters[min(len(steps), len(self._filters) - 1)].name

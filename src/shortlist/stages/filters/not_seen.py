@@ -17,6 +17,7 @@ from shortlist.declare.types import duration_us
 from shortlist.stages.arguments import check_whole
 from shortlist.stages.contract import Filter, FilterStage, Items, Query
 from shortlist.stages.histories import check_event, history_of
+from shortlist.stages.membership import among
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,6 @@ class NotSeen(FilterStage):
             if query.user < 0:
                 return np.ones(len(items), np.bool_)
             seen_H = query.state.history(history, query.user, query.time_us)
-            return np.isin(items, seen_H, invert=True)
+            return ~among(items, seen_H)
 
         return keep

@@ -18,6 +18,7 @@ from shortlist.models.contract import FittedRetrieval
 from shortlist.stages.arguments import check_whole
 from shortlist.stages.contract import Items, Query, Retrieved, Source, SourceStage
 from shortlist.stages.histories import check_event, history_of
+from shortlist.stages.membership import among
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ class ItemToItem(SourceStage):
             numbers_L = number_of_code[np.where(is_known, codes_L, -1)]
             numbers, scores = fitted.score_history(numbers_L, self.n + len(codes_L))
             items = item_codes[numbers]
-            is_new = (items >= 0) & ~np.isin(items, codes_L)
+            is_new = (items >= 0) & ~among(items, codes_L)
             return Retrieved(items[is_new][: self.n], scores[is_new][: self.n])
 
         return propose
