@@ -88,7 +88,7 @@ class TestASlate:
     def test_the_logged_features_are_the_states(self, shop):
         asked = shop.query(device="tv", seed=3)
         answer = shop.funnel.recommend(asked)
-        encoding = shop.funnel._rank._encoding
+        encoding = shop.funnel._phases.ranker.encoding
         features = shop.state.features(asked.user, answer.items, asked.time_us, asked.context, encoding)
         assert answer.features.tobytes() == features.tobytes()
         assert np.isfinite(features).any()
@@ -216,7 +216,7 @@ class TestBuilding:
 
 class TestExpectedValue:
     def test_it_is_the_weighted_sum(self, plain):
-        scorer = plain.funnel._rank.scorer.run
+        scorer = plain.funnel._phases.ranker.scorer
         features = np.abs(np.random.default_rng(0).normal(5, 3, (40, 4))).astype(np.float32)
         features.flags.writeable = False
         scores, parts = scorer.score(features)

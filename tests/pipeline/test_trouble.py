@@ -12,7 +12,7 @@ import shortlist as sl
 from pipeline import misbehaving as bad
 from pipeline.test_crew import soon, workers
 from pipeline.workshop import ALL_VIDEOS, workshop
-from shortlist.pipeline.answer import FALLBACK
+from shortlist.pipeline.course import FALLBACK
 from stages.town import query as query_of
 
 BUDGET_MS = 400.0
@@ -78,7 +78,7 @@ class TestSources:
             answers = list(pool.map(lambda number: ask(shop), range(60)))
         assert all(answer.degraded for answer in answers)
         assert len(gate.arrivals) <= 4
-        # four calls at once, each with at most two sources under way, and the phase after them
+        # four requests at once, each with at most two sources under way, then the rest of its course
         assert len(workers("home0")) - before <= 4 * 3
 
     def test_all_of_them_failing_gives_the_most_popular(self):
@@ -151,7 +151,9 @@ class TestFilters:
         answer = ask(shop)
         assert len(answer) == 0
         assert answer.degraded[0].startswith("filter HangingFilter: late after ")
-        assert answer.degraded[1] == "filter HangingFilter: skipped: still busy with an earlier request"
+        assert answer.degraded[1] == "no candidates: nothing to show"
+        again = ask(shop)
+        assert again.degraded[0] == "filter HangingFilter: skipped: still busy with an earlier request"
         for _ in range(10):
             assert len(ask(shop)) == 0
         assert len(gate.arrivals) == 1

@@ -1,5 +1,6 @@
 """The engine of a surface: order, deadlines, fallbacks, trace. It knows no use case.
 
-`funnel` runs one request through the phases `retrieve`, `narrow`, `rank`, `rearrange`; each runs on a
-`lane`, so that the engine can stop waiting. `record` is what happened; `answer` and `why_not` read it.
+`funnel` asks the sources (`retrieve`, `merge`) and sends what they propose on its `course`: `narrow`,
+`rank`, `rearrange`. All of it runs on a `crew` of threads, so that the engine can stop waiting at a
+`deadline`. `record` is what happened; `answer` and `why_not` read it.
 """

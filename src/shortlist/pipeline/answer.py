@@ -11,12 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.pipeline.course import FALLBACK
 from shortlist.pipeline.record import Record
 from shortlist.pipeline.trace import Trace
 from shortlist.stages.contract import Items, Query
-
-FALLBACK = "fallback"
-"""What a slot's sources say when no source of the surface brought it."""
 
 
 @dataclass(frozen=True)

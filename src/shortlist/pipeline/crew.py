@@ -20,6 +20,8 @@ from shortlist.pipeline.deadline import time_left_s
 
 T = TypeVar("T")
 
+CLOSED = "skipped: still busy with an earlier request"
+
 
 @dataclass(frozen=True)
 class Outcome(Generic[T]):
@@ -28,6 +30,79 @@ class Outcome(Generic[T]):
     value: T | None
     trouble: str | None
     elapsed_ms: float
+
+
+class Lane:
+    """The way to a stage, or to a phase of several: closed while a call left behind there is still out."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._num_hanging = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether work may be sent this way."""
+        return self._num_hanging == 0
+
+    def count(self, change: int) -> None:
+        """Note that a call was left behind here (1), or has come back (-1)."""
+        with self._lock:
+            self._num_hanging += change
+
+
+class Call(Generic[T]):
+    """One piece of work under way."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._turning = threading.Lock()  # a call turns once: finished, or left behind
+        self._is_finished = False
+        self._left_on: Lane | None = None
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        self._ended_s = math.nan
+        self.started_s = time.perf_counter()
+
+    def run(self) -> None:
+        """Do the work; called on a thread of the crew."""
+        try:
+            self._value = self._work()
+        except BaseException as error:  # whatever a stage throws, even SystemExit, is the stage's trouble
+            self._error = error
+        self._ended_s = time.perf_counter()
+        with self._turning:
+            self._is_finished = True
+            if self._left_on is not None:
+                self._left_on.count(-1)
+        self._done.release()
+
+    def wait(self, deadline_s: float) -> bool:
+        """Wait until the deadline at most and tell whether the work is finished; may be asked again."""
+        left_s = time_left_s(deadline_s)
+        if not self._done.acquire(timeout=-1 if math.isinf(left_s) else left_s):
+            return False
+        self._done.release()
+        return True
+
+    def leave(self, lane: Lane) -> None:
+        """Leave the work behind, which closes the lane until it has come back."""
+        with self._turning:
+            if not self._is_finished:
+                self._left_on = lane
+                lane.count(1)
+
+    @property
+    def is_left(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._left_on is not None
+
+    def outcome(self) -> Outcome[T]:
+        """Say what came of finished work."""
+        assert self._is_finished
+        elapsed_ms = 1000 * (self._ended_s - self.started_s)
+        return Outcome(self._value, None if self._error is None else told(self._error), elapsed_ms)
 
 
 class Crew:
@@ -40,98 +115,31 @@ class Crew:
         # Workers hold the queue, not the crew: once nobody can send work they are told to leave.
         weakref.finalize(self, self._calls.put, None)
 
-    def send(self, call: Callable[[], None]) -> None:
-        """Run a call on an idle thread, or on a new one when none is idle. The call must not raise."""
-        self._calls.put(call)
+    def start(self, work: Callable[[], T]) -> Call[T]:
+        """Start a piece of work on an idle thread, or on a new one when none is idle."""
+        call = Call(work)
+        self._calls.put(call.run)
         if not self._idle.acquire(blocking=False):
             worker = threading.Thread(
                 target=_work, args=(self._calls, self._idle), name=f"{self._name}-worker", daemon=True
             )
             worker.start()
+        return call
 
 
 def _work(calls: SimpleQueue[Callable[[], None] | None], idle: threading.Semaphore) -> None:
-    while (call := calls.get()) is not None:
-        call()
-        del call  # an idle thread must keep nothing of the last request alive
+    while (run := calls.get()) is not None:
+        run()
+        del run  # an idle thread must keep nothing of the last request alive
         idle.release()
     calls.put(None)  # for the next one
 
 
-class Call(Generic[T]):
-    """One piece of work under way."""
-
-    def __init__(self, lane: Lane, work: Callable[[], T]) -> None:
-        self._lane, self._work = lane, work
-        self._done = threading.Lock()
-        self._done.acquire()
-        self._value: T | None = None
-        self._error: BaseException | None = None
-        self._ended_s = math.nan
-        self.started_s = time.perf_counter()
-        self.is_finished = self.is_abandoned = False
-
-    def run(self) -> None:
-        """Do the work; called on a thread of the crew."""
-        try:
-            self._value = self._work()
-        except BaseException as error:  # whatever a stage throws, even SystemExit, is the stage's trouble
-            self._error = error
-        self._ended_s = time.perf_counter()
-        self._lane.finish(self)
-        self._done.release()
-
-    def outcome(self, deadline_s: float) -> Outcome[T]:
-        """Wait until the deadline at most, and say what came of it."""
-        left_s = time_left_s(deadline_s)
-        if not self._done.acquire(timeout=-1 if math.isinf(left_s) else left_s):
-            self._lane.abandon(self)
-            waited_ms = 1000 * (time.perf_counter() - self.started_s)
-            return Outcome(None, f"late after {waited_ms:.0f} ms", waited_ms)
-        elapsed_ms = 1000 * (self._ended_s - self.started_s)
-        if self._error is not None:
-            told = f"{type(self._error).__name__}: {self._error}".rstrip(": ")
-            return Outcome(None, f"failed: {told}", elapsed_ms)
-        return Outcome(self._value, None, elapsed_ms)
+def told(error: BaseException) -> str:
+    """Say in words what was thrown."""
+    return f"failed: {type(error).__name__}: {error}".rstrip(": ")
 
 
-class Lane:
-    """The one way by which a stage, or a phase of several, is given work."""
-
-    def __init__(self, crew: Crew) -> None:
-        self._crew = crew
-        self._lock = threading.Lock()
-        self._num_hanging = 0
-
-    def start(self, work: Callable[[], T]) -> Call[T] | None:
-        """Start a piece of work; None when an earlier one, left behind, has not come back yet."""
-        if self._num_hanging:
-            return None
-        call = Call(self, work)
-        self._crew.send(call.run)
-        return call
-
-    def attempt(self, work: Callable[[], T], deadline_s: float) -> Outcome[T]:
-        """Do a piece of work and wait for it, until the deadline at most."""
-        return finished(self.start(work), deadline_s)
-
-    def abandon(self, call: Call[T]) -> None:
-        """Leave a call behind, unless it has just finished."""
-        with self._lock:
-            if not call.is_finished:
-                call.is_abandoned = True
-                self._num_hanging += 1
-
-    def finish(self, call: Call[T]) -> None:
-        """Note that a call has come back."""
-        with self._lock:
-            call.is_finished = True
-            if call.is_abandoned:
-                self._num_hanging -= 1
-
-
-def finished(call: Call[T] | None, deadline_s: float) -> Outcome[T]:
-    """Wait for a call that `Lane.start` gave, until the deadline at most."""
-    if call is None:
-        return Outcome(None, "skipped: still busy with an earlier request", 0.0)
-    return call.outcome(deadline_s)
+def late(started_s: float) -> str:
+    """Say in words how long was waited in vain."""
+    return f"late after {1000 * (time.perf_counter() - started_s):.0f} ms"

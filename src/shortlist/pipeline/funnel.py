@@ -19,19 +19,17 @@ from shortlist.declare.app import App
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.surface import Surface
 from shortlist.features.online import OnlineState
-from shortlist.pipeline.answer import FALLBACK, Answer, answer
+from shortlist.pipeline.answer import Answer, answer
 from shortlist.pipeline.artifacts import FunnelArtifacts
+from shortlist.pipeline.course import Course, Phases
 from shortlist.pipeline.crew import Crew
 from shortlist.pipeline.deadline import Deadlines
 from shortlist.pipeline.errors import FunnelError
 from shortlist.pipeline.merge import Candidates
 from shortlist.pipeline.named import Named, stage_names
-from shortlist.pipeline.narrow import Narrow
-from shortlist.pipeline.rank import Rank, in_source_order
-from shortlist.pipeline.rearrange import Rearrange
+from shortlist.pipeline.rank import Ranker
 from shortlist.pipeline.record import Record
 from shortlist.pipeline.retrieve import Retrieve
-from shortlist.pipeline.trace import StageTrace
 from shortlist.pipeline.why_not import Why, explain
 from shortlist.stages.contract import (
     Filter,
@@ -57,20 +55,11 @@ class Funnel:
     old one's threads end when nobody holds it any more.
     """
 
-    def __init__(
-        self,
-        surface: Surface,
-        retrieve: Retrieve,
-        narrow: Narrow,
-        rank: Rank,
-        rearrange: Rearrange,
-        fallback: Items,
-    ) -> None:
+    def __init__(self, surface: Surface, retrieve: Retrieve, phases: Phases, crew: Crew) -> None:
         self.surface = surface
-        self._retrieve, self._narrow, self._rank, self._rearrange = retrieve, narrow, rank, rearrange
+        self._retrieve, self._phases, self._crew = retrieve, phases, crew
         self._source_names = [source.name for source in retrieve.sources]
-        self._labels = () if rank.scorer is None else rank.scorer.run.labels
-        self._fallback = Candidates(fallback, np.zeros(len(fallback), np.int64))
+        self._labels = () if phases.ranker is None else phases.ranker.scorer.labels
 
     @classmethod
     def build(
@@ -99,14 +88,15 @@ class Funnel:
         item_codes = state.items.vocabulary.codes(artifacts.item_ids)
         crew = Crew(surface.surface_name)
         popular = item_codes[artifacts.popularity.top(FALLBACK_ITEMS)[0]]
-        return cls(
-            surface,
-            Retrieve(_sources(app, surface, artifacts, item_codes), width, crew),
-            Narrow(_filters(app, surface), crew),
-            Rank(_scorer(surface, artifacts), artifacts.encoding, crew),
-            Rearrange(_rerankers(app, surface), crew),
-            popular[popular >= 0],
+        popular = popular[popular >= 0]
+        phases = Phases(
+            filters=_filters(app, surface),
+            ranker=_ranker(surface, artifacts),
+            rerankers=_rerankers(app, surface),
+            fallback=Candidates(popular, np.zeros(len(popular), np.int64)),
         )
+        sources = _sources(app, surface, artifacts, item_codes)
+        return cls(surface, Retrieve(sources, width, crew), phases, crew)
 
     def recommend(self, query: Query, *, budget_ms: float | None = None) -> Answer:
         """Choose for one request; never raises for what a stage does.
@@ -134,23 +124,9 @@ class Funnel:
         by = Deadlines.split(started_s, budget_ms)
         record = Record()
         self._retrieve.run(query, record, by.sources_s)
-        kept = self._narrow.run(record.candidates, query, record, by.filters_s)
-        if len(kept):
-            slate = self._rank.run(kept, query, record, by.ranker_s)
-        else:
-            slate = in_source_order(self._fall_back(query, record, by.filters_s))
-        self._rearrange.run(slate, query, record, by.rerankers_s)
+        Course(self._phases, query, record.candidates).go(self._crew, by, record)
         record.elapsed_ms = 1000 * (time.perf_counter() - started_s)
         return record
-
-    def _fall_back(self, query: Query, record: Record, deadline_s: float) -> Candidates:
-        record.is_fallback = True
-        record.stages.append(StageTrace(FALLBACK, "fallback", 0, len(self._fallback)))
-        kept = self._narrow.run(self._fallback, query, record, deadline_s)
-        record.degraded.append(
-            "no candidates: the most popular instead" if len(kept) else "no candidates: nothing to show"
-        )
-        return kept
 
 
 def _sources(
@@ -202,7 +178,7 @@ def _rerankers(app: App, surface: Surface) -> list[Named[Reranker]]:
     return ready
 
 
-def _scorer(surface: Surface, artifacts: FunnelArtifacts) -> Named[ExpectedValue] | None:
+def _ranker(surface: Surface, artifacts: FunnelArtifacts) -> Ranker | None:
     weights = {
         label.label_name: weight
         for label, weight in surface.value.items()
@@ -210,6 +186,13 @@ def _scorer(surface: Surface, artifacts: FunnelArtifacts) -> Named[ExpectedValue
     }
     if not weights:
         return None
+    if artifacts.encoding is None:
+        raise FunnelError(
+            f"surface {surface.surface_name}",
+            expected="an encoding with the rankers",
+            received="none",
+            mend="The release is damaged or incomplete: train again.",
+        )
     rankers = {label: artifacts.rankers[label] for label in weights}
     kinds = dict.fromkeys(ranker.kind for ranker in rankers.values())
-    return Named(", ".join(kinds), ExpectedValue(rankers, weights))
+    return Ranker(", ".join(kinds), ExpectedValue(rankers, weights), artifacts.encoding)

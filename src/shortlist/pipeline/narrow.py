@@ -14,66 +14,74 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shortlist.pipeline.crew import Crew, Lane
+from shortlist.pipeline.crew import CLOSED, Lane, told
 from shortlist.pipeline.merge import Candidates
 from shortlist.pipeline.named import Named
 from shortlist.pipeline.record import Record
 from shortlist.pipeline.trace import StageTrace
 from shortlist.stages.contract import Filter, Items, Query
 
-
-class _Narrowing:
-    """How far the filters came; published step by step as a whole, for it may be left behind."""
-
-    def __init__(self, candidates: Candidates) -> None:
-        self.steps: tuple[tuple[Candidates, Items, float], ...] = ()  # kept, removed, ms
-        self.kept = candidates
-
-    def run(self, filters: Sequence[Named[Filter]], query: Query) -> None:
-        for one in filters:
-            started_s = time.perf_counter()
-            before = self.kept
-            keep = np.asarray(one.run(query, before.items))
-            if keep.dtype != np.bool_ or keep.shape != before.items.shape:
-                raise TypeError(
-                    f"expected bool[{len(before)}], received {keep.dtype}{list(keep.shape)}: "
-                    "a filter says of each candidate whether it is kept"
-                )
-            self.kept = Candidates(before.items[keep], before.sources[keep])
-            elapsed_ms = 1000 * (time.perf_counter() - started_s)
-            self.steps += ((self.kept, before.items[~keep], elapsed_ms),)
+NOBODY = Candidates(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
-class Narrow:
-    """The filters of a surface."""
+class Narrowing:
+    """One list on its way through the filters. A worker runs it; it may be left behind at any step.
 
-    def __init__(self, filters: Sequence[Named[Filter]], crew: Crew) -> None:
-        self._filters = tuple(filters)
-        self._lane = Lane(crew)
+    Every step is published as a whole, in `steps`: the candidates kept, the items removed, the ms.
+    """
 
-    def run(self, candidates: Candidates, query: Query, record: Record, deadline_s: float) -> Candidates:
-        """Return the candidates that every filter keeps; none when a filter could not say."""
-        if not self._filters or not len(candidates):
-            return candidates
-        narrowing = _Narrowing(candidates)
-        outcome = self._lane.attempt(lambda: narrowing.run(self._filters, query), deadline_s)
-        steps = narrowing.steps
-        kept = candidates
+    def __init__(self, filters: Sequence[Named[Filter]], lane: Lane, candidates: Candidates) -> None:
+        self._filters, self._lane = filters, lane
+        self._candidates = candidates
+        self.steps: tuple[tuple[Candidates, Items, float], ...] = ()
+        self.trouble: str | None = None
+        self.started_s = time.perf_counter()
+
+    @property
+    def kept(self) -> Candidates:
+        """The candidates that passed, once the run has ended."""
+        if self.trouble is not None:
+            return NOBODY
+        return self.steps[-1][0] if self.steps else self._candidates
+
+    def run(self, query: Query) -> None:
+        """Pass the candidates from filter to filter."""
+        if not len(self._candidates):
+            return
+        if not self._lane.is_open:
+            self.trouble = CLOSED
+            return
+        kept = self._candidates
+        try:
+            for one in self._filters:
+                started_s = time.perf_counter()
+                keep = np.asarray(one.run(query, kept.items))
+                if keep.dtype != np.bool_ or keep.shape != kept.items.shape:
+                    raise TypeError(
+                        f"expected bool[{len(kept)}], received {keep.dtype}{list(keep.shape)}: "
+                        "a filter says of each candidate whether it is kept"
+                    )
+                removed = kept.items[~keep]
+                kept = Candidates(kept.items[keep], kept.sources[keep])
+                self.steps += ((kept, removed, 1000 * (time.perf_counter() - started_s)),)
+        except BaseException as error:
+            self.trouble = told(error)
+
+    def report(self, record: Record, trouble: str | None) -> None:
+        """Write down what happened; `trouble` says why the run did not end well, None when it did."""
+        steps = self.steps
+        kept = self._candidates
         for one, (kept, removed, elapsed_ms) in zip(self._filters, steps, strict=False):
             num_in = len(kept) + len(removed)
             reasons = {"removed": len(removed)} if len(removed) else {}
             record.stages.append(StageTrace(one.name, "filter", num_in, len(kept), reasons, elapsed_ms))
             record.removed.append((one.name, removed))
-        if outcome.trouble is None:
-            return kept
+        if trouble is None:
+            return
+        # A call may be given up at the very moment in which its last filter ends.
         stuck = self._filters[min(len(steps), len(self._filters) - 1)].name
-        record.degraded.append(f"filter {stuck}: {outcome.trouble}")
-        record.removed.append((f"{stuck} ({outcome.trouble})", kept.items))
-        record.stages.append(
-            StageTrace(
-                stuck, "filter", len(kept), 0, {"could not be checked": len(kept)},
-                outcome.elapsed_ms, outcome.trouble,
-            )
-        )  # fmt: skip
-        empty = np.empty(0, np.int64)
-        return Candidates(empty, empty)
+        elapsed_ms = 1000 * (time.perf_counter() - self.started_s)
+        record.degraded.append(f"filter {stuck}: {trouble}")
+        record.removed.append((f"{stuck} ({trouble})", kept.items))
+        unchecked = {"could not be checked": len(kept)}
+        record.stages.append(StageTrace(stuck, "filter", len(kept), 0, unchecked, elapsed_ms, trouble))

@@ -12,13 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.features.encoders import Encoding
-from shortlist.pipeline.crew import Crew, Lane
+from shortlist.pipeline.crew import CLOSED, Lane, told
 from shortlist.pipeline.merge import Candidates
-from shortlist.pipeline.named import Named
 from shortlist.pipeline.record import Ranked, Record
 from shortlist.pipeline.trace import StageTrace
 from shortlist.stages.contract import Query, Slate
 from shortlist.stages.rankers.expected_value import ExpectedValue
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """A release's scorer, its name, and the encoding of the features it reads."""
+
+    name: str
+    scorer: ExpectedValue
+    encoding: Encoding
 
 
 @dataclass(frozen=True)
@@ -35,68 +43,71 @@ class _Scores:
     elapsed_ms: float
 
 
-class _Ranking:
-    """How far the ranking came; it may be left behind, so each result is published as a whole."""
+class Ranking:
+    """One list on its way through features and ranker. A worker runs it; it may be left behind.
 
-    features: _Features | None = None
-    scored: _Scores | None = None
+    Features and scores are each published as a whole.
+    """
 
-    def run(self, scorer: ExpectedValue, encoding: Encoding, query: Query, items: NDArray[np.int64]) -> None:
-        state = query.state
+    def __init__(self, ranker: Ranker, lane: Lane, candidates: Candidates) -> None:
+        self._ranker, self._lane, self._candidates = ranker, lane, candidates
+        self._features: _Features | None = None
+        self._scored: _Scores | None = None
+        self.trouble: str | None = None
+        self.started_s = time.perf_counter()
+
+    @property
+    def slate(self) -> Slate:
+        """The candidates, best first, once the run has ended."""
+        scored = self._scored
+        if scored is None or not np.isfinite(scored.scores).any():
+            return in_source_order(self._candidates)
+        return by_score(self._candidates, scored.scores)
+
+    def run(self, query: Query) -> None:
+        """Read the features and score them."""
+        if not self._lane.is_open:
+            self.trouble = CLOSED
+            return
+        try:
+            self._run(query)
+        except BaseException as error:
+            self.trouble = told(error)
+
+    def _run(self, query: Query) -> None:
+        state, items = query.state, self._candidates.items
         started_s = time.perf_counter()
         with state.lock:  # the features and the log position they are logged with are of one moment
             as_of_seq = state.last_seq
-            values = state.features(query.user, items, query.time_us, query.context, encoding)
+            values = state.features(query.user, items, query.time_us, query.context, self._ranker.encoding)
         featured_s = time.perf_counter()
-        self.features = _Features(values, as_of_seq, 1000 * (featured_s - started_s))
-        scores, parts = scorer.score(values)
+        self._features = _Features(values, as_of_seq, 1000 * (featured_s - started_s))
+        scores, parts = self._ranker.scorer.score(values)
         if scores.shape != items.shape:
             raise TypeError(f"expected one score per candidate, {len(items)}, received {list(scores.shape)}")
-        self.scored = _Scores(scores, parts, 1000 * (time.perf_counter() - featured_s))
+        self._scored = _Scores(scores, parts, 1000 * (time.perf_counter() - featured_s))
 
-
-class Rank:
-    """What scores a surface's candidates, and the encoding its features are made with."""
-
-    def __init__(self, scorer: Named[ExpectedValue] | None, encoding: Encoding | None, crew: Crew) -> None:
-        self.scorer = scorer
-        self._encoding = encoding
-        self._lane = Lane(crew)
-
-    def run(self, candidates: Candidates, query: Query, record: Record, deadline_s: float) -> Slate:
-        """Return the candidates, best first."""
-        if self.scorer is None or self._encoding is None or not len(candidates):
-            return in_source_order(candidates)
-        name, scorer = self.scorer
-        encoding, ranking = self._encoding, _Ranking()
-        outcome = self._lane.attempt(
-            lambda: ranking.run(scorer, encoding, query, candidates.items), deadline_s
-        )
-        # A late call goes on without us: what it publishes from here on is not this answer's.
-        features, scored = ranking.features, None if outcome.trouble else ranking.scored
-        count = len(candidates)
+    def report(self, record: Record, trouble: str | None) -> None:
+        """Write down what happened; `trouble` says why the run did not end well, None when it did."""
+        name, count = self._ranker.name, len(self._candidates)
+        # A call that was left behind may still publish; then it is no longer this answer's.
+        features, scored = self._features, None if trouble else self._scored
         if features is not None:
             record.stages.append(StageTrace("features", "features", count, count, {}, features.elapsed_ms))
             parts = np.empty((count, 0), np.float32) if scored is None else scored.parts
-            record.ranked = Ranked(candidates.items, features.values, parts, features.as_of_seq)
+            record.ranked = Ranked(self._candidates.items, features.values, parts, features.as_of_seq)
         if scored is None:
-            stuck = "features" if features is None else f"ranker {name}"
-            role = "features" if features is None else "ranker"
-            record.degraded.append(f"{stuck}: {outcome.trouble}")
-            record.stages.append(
-                StageTrace(
-                    "features" if features is None else name, role, count, count, {},
-                    outcome.elapsed_ms, f"{outcome.trouble}; the sources' order stands",
-                )
-            )  # fmt: skip
-            return in_source_order(candidates)
-        is_finite = np.isfinite(scored.scores)
-        num_finite = int(np.count_nonzero(is_finite))
-        note = "" if num_finite == count else f"{count - num_finite} of {count} scores are not finite"
+            elapsed_ms = 1000 * (time.perf_counter() - self.started_s)
+            stage, role = ("features", "features") if features is None else (name, "ranker")
+            record.degraded.append(f"{role if stage == role else f'{role} {stage}'}: {trouble}")
+            note = f"{trouble}; the sources' order stands"
+            record.stages.append(StageTrace(stage, role, count, count, {}, elapsed_ms, note))
+            return
+        num_lost = count - int(np.count_nonzero(np.isfinite(scored.scores)))
+        note = f"{num_lost} of {count} scores are not finite" if num_lost else ""
         if note:
             record.degraded.append(f"ranker {name}: {note}")
         record.stages.append(StageTrace(name, "ranker", count, count, {}, scored.elapsed_ms, note))
-        return by_score(candidates, scored.scores) if num_finite else in_source_order(candidates)
 
 
 def by_score(candidates: Candidates, scores: NDArray[np.float64]) -> Slate:
@@ -104,16 +115,14 @@ def by_score(candidates: Candidates, scores: NDArray[np.float64]) -> Slate:
     is_finite = np.isfinite(scores)
     sunk = np.where(is_finite, scores, -np.inf)
     order = np.argsort(-sunk, kind="stable")
+    num_clean = int(np.count_nonzero(is_finite))
     return Slate(
-        candidates.items[order],
-        sunk[order],
-        candidates.sources[order],
-        np.ones(len(order)),
-        int(np.count_nonzero(is_finite)),
+        candidates.items[order], sunk[order], candidates.sources[order], np.ones(len(order)), num_clean
     )
 
 
 def in_source_order(candidates: Candidates) -> Slate:
     """Return the candidates as they were merged; the score is one over the rank."""
     count = len(candidates)
-    return Slate(candidates.items, 1.0 / np.arange(1, count + 1), candidates.sources, np.ones(count), count)
+    scores = 1.0 / np.arange(1, count + 1)
+    return Slate(candidates.items, scores, candidates.sources, np.ones(count), count)

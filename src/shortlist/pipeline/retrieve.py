@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from shortlist.pipeline.crew import Crew, Lane, finished
+from shortlist.pipeline.crew import CLOSED, Call, Crew, Lane, Outcome, late
 from shortlist.pipeline.merge import merge
 from shortlist.pipeline.named import Named
 from shortlist.pipeline.record import Record
@@ -25,16 +25,17 @@ class Retrieve:
     def __init__(self, sources: Sequence[Named[Source]], width: int, crew: Crew) -> None:
         self.sources = tuple(sources)
         self._width = width
-        self._lanes = [Lane(crew) for _ in sources]
+        self._crew = crew
+        self._lanes = [Lane() for _ in sources]
 
     def run(self, query: Query, record: Record, deadline_s: float) -> None:
         """Ask every source and merge what came in time."""
         calls = [
-            lane.start(partial(_proposed, source.run, query))
+            self._crew.start(partial(_proposed, source.run, query)) if lane.is_open else None
             for lane, source in zip(self._lanes, self.sources, strict=True)
         ]
-        for number, (source, call) in enumerate(zip(self.sources, calls, strict=True)):
-            outcome = finished(call, deadline_s)
+        for number, (source, lane, call) in enumerate(zip(self.sources, self._lanes, calls, strict=True)):
+            outcome = _outcome(call, lane, deadline_s)
             items = outcome.value
             if items is None:
                 record.degraded.append(f"source {source.name}: {outcome.trouble}")
@@ -56,8 +57,19 @@ class Retrieve:
         )
 
 
+def _outcome(call: Call[Items] | None, lane: Lane, deadline_s: float) -> Outcome[Items]:
+    if call is None:
+        return Outcome(None, CLOSED, 0.0)
+    if call.wait(deadline_s):
+        return call.outcome()
+    call.leave(lane)
+    return Outcome(None, late(call.started_s), 1000 * (time.perf_counter() - call.started_s))
+
+
 def _proposed(propose: Source, query: Query) -> Items:
     items = np.asarray(propose(query).items, np.int64)
+    if items.ndim != 1:
+        raise TypeError(f"expected a list of items, received an array of shape {list(items.shape)}")
     # A code that the state does not know would break everybody else's candidates too.
     known = (items >= 0) & (items < len(query.state.items))
     return items if known.all() else items[known]
