@@ -1,0 +1,40 @@
+"""What stages share, against plain loops."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shortlist.stages.groups import occurrences
+from shortlist.stages.membership import among
+from shortlist.stages.order import best_first
+
+many = settings(max_examples=150, deadline=None)
+codes = st.lists(st.integers(-1, 12), max_size=60).map(lambda values: np.array(values, np.int64))
+
+
+@many
+@given(codes, st.integers(0, 20))
+def test_best_first_is_a_stable_sort_cut_short(values, n):
+    whole = sorted(range(len(values)), key=lambda place: -values[place])
+    assert best_first(values, n).tolist() == whole[:n]
+
+
+@many
+@given(codes, codes)
+def test_among_is_membership(items, others):
+    assert among(items, others).tolist() == [item in others for item in items.tolist()]
+
+
+@many
+@given(codes)
+def test_occurrences_count_what_stands_before(groups):
+    before: Counter[int] = Counter()
+    expected = []
+    for group in groups.tolist():
+        expected.append(0 if group < 0 else before[group])
+        before[group] += 1
+    assert occurrences(groups).tolist() == expected
