@@ -23,7 +23,7 @@ def trained(app, tmp_path_factory) -> Path:
     data = tmp_path_factory.mktemp("trained")
     write_past(data, app)
     first = publish(data, app)
-    publish(data, app, half_life="1h")
+    publish(data, app, seed=1)
     Registry(data / "releases").promote(first)
     return data
 

@@ -1,0 +1,108 @@
+"""What was shown is in the log, with what it takes to compute it again, bit for bit."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from online.product import ITEMS, USERS, recommend, running, send, watch
+from shortlist.features.offline import History
+from shortlist.log.sqlite import SqliteLog
+from shortlist.releases import Registry
+from shortlist.releases.artifacts import load_contents
+
+
+def logged(data, request_id):
+    """The impressions of one request, by position."""
+    with SqliteLog(data / "log", read_only=True) as log:
+        records = [one for one in log.read(0, 10**6) if one.fields.get("request_id") == request_id]
+    return sorted((one.fields for one in records), key=lambda fields: fields["position"])
+
+
+def test_every_slot_is_logged_with_its_evidence(app, data):
+    with running(app, data) as client:
+        answer = recommend(client, "u1", context={"device": "tv"})
+        answer_of_preview = recommend(client, "u1", preview=True)
+    rows = logged(data, answer["request_id"])
+    assert [row["video"] for row in rows] == [slot["item"] for slot in answer["items"]]
+    assert logged(data, answer_of_preview["request_id"]) == []
+    for row, slot in zip(rows, answer["items"], strict=True):
+        assert (row["user"], row["surface"], row["release"]) == ("u1", "home", answer["release"])
+        assert (row["score"], row["propensity"]) == (slot["score"], slot["propensity"])
+        assert row["score_parts"] == [slot["score_parts"]["engaged"]]
+        assert row["source"].split("+") == slot["sources"]
+        assert row["device"] == "tv"
+        assert "hour" not in row
+        assert len(row["features"]) == len(app.declared_features)
+
+
+def test_an_impression_comes_before_what_the_user_does_with_it(app, data):
+    with running(app, data) as client:
+        answer = recommend(client, "u1")
+        (acted,) = send(client, watch("u1", answer["items"][0]["item"]))
+    with SqliteLog(data / "log", read_only=True) as log:
+        shown = [
+            one.seq for one in log.read(0, 10**6) if one.fields.get("request_id") == answer["request_id"]
+        ]
+    assert len(shown) == 10
+    assert max(shown) < acted["seq"]
+
+
+@pytest.mark.parametrize("num_askers", [1, 3])
+def test_features_as_served_are_the_features_computed_from_the_log(app, data, num_askers):
+    with running(app, data) as client:
+        random = np.random.default_rng(num_askers)
+        plans = [random.choice(len(USERS) + 5, 15) for _ in range(num_askers)]
+        done = threading.Event()
+
+        def keep_sending():
+            number = 0
+            while not done.is_set():
+                user, item = USERS[number % 40], ITEMS[number * 7 % 80]
+                send(
+                    client,
+                    watch(user, item, number % 60 + 0.3),
+                    {"type": "like", "user": user, "video": item},
+                )
+                client.put(
+                    "/v1/items", json={"video": item, "topic": f"t{number % 7}", "duration_s": number + 0.1}
+                )
+                number += 1
+
+        def ask(plan):
+            for number in plan:
+                recommend(client, f"u{number}", context={"hour": int(number)})
+
+        sender = threading.Thread(target=keep_sending)
+        askers = [threading.Thread(target=ask, args=(plan,)) for plan in plans]
+        for thread in (sender, *askers):
+            thread.start()
+        for thread in askers:
+            thread.join()
+        done.set()
+        sender.join()
+    registry = Registry(data / "releases")
+    encoding = load_contents(registry.open(registry.current()).folder, app)["home"].encoding
+    with SqliteLog(data / "log", read_only=True) as log:
+        history = History.read(app, log)
+        served = log.scan("impression", ["features"]).columns()
+    requests = history.impression_requests()
+    assert np.array_equal(served.seq, history.impressions.seqs)
+    column = served.fields["features"]
+    was_served = np.diff(column.offsets) > 0
+    online = column.values.reshape(-1, encoding.num_columns)
+    offline = history.features(requests.take(was_served), encoding)
+    assert len(online) == 10 * 15 * num_askers
+    assert np.array_equal(
+        online.view(np.uint32) & ~nan_bits(online), offline.view(np.uint32) & ~nan_bits(offline)
+    )
+    assert np.array_equal(np.isnan(online), np.isnan(offline))
+    assert np.isnan(online).any()
+    assert len(np.unique(online, axis=0)) > 50
+
+
+def nan_bits(values):
+    """All bits of a NaN: which of the many NaNs it is says nothing."""
+    return np.where(np.isnan(values), np.uint32(0xFFFFFFFF), np.uint32(0))
