@@ -72,7 +72,7 @@ def test_every_event_type_is_described_as_declared(page, app):
 
 def test_metrics_are_what_happened(client):
     recommend(client, "u1")
-    send(client, watch("somebody", "v1"), {"type": "nope"})
+    send(client, watch("somebody", "v1"), {"type": "nope"}, {"type": "like"})
     client.get("/nowhere/at/all")
     families = {one.name: one for one in text_string_to_metric_families(client.get("/metrics").text)}
     text = client.get("/metrics").text
@@ -90,6 +90,7 @@ def test_metrics_are_what_happened(client):
     assert value("shortlist_request_seconds_count", route="POST /v1/events") >= 1
     assert value("shortlist_events_total", kind="watch", result="accepted") >= 1
     assert value("shortlist_events_total", kind="unknown", result="rejected") == 1
+    assert value("shortlist_events_total", kind="like", result="rejected") == 1
     assert value("shortlist_stage_milliseconds_count", surface="home", stage="NotSeen") >= 1
     assert value("shortlist_impressions_total", surface="home", result="logged") >= 10
     assert value("shortlist_release_info") == 1

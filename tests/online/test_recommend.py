@@ -14,7 +14,7 @@ def test_a_slate_says_what_why_and_with_which_chance(client, app):
     assert answer["surface"] == "home"
     assert len(answer["request_id"]) == 32
     slots = answer["items"]
-    assert [slot["position"] for slot in slots] == list(range(10))
+    assert [slot["position"] for slot in slots] == list(range(1, 11))
     assert len({slot["item"] for slot in slots}) == 10
     assert all(
         slot["sources"] and set(slot["sources"]) <= {"Popular", "ItemToItem", "Fresh"} for slot in slots

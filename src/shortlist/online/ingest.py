@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,7 @@ from shortlist.declare.entities import Entity
 from shortlist.declare.events import IMPRESSION
 from shortlist.features.schema import log_schemas
 from shortlist.log.errors import EventRejected, LogError
-from shortlist.log.record import Event
+from shortlist.log.record import Appended, Event
 from shortlist.log.schema import EventSchema
 from shortlist.online.problems import Fault, Problem, decode, shown
 from shortlist.online.router import Request, Response
@@ -25,6 +25,14 @@ MAX_ID_CHARS = 512
 _ANY = msgspec.json.Decoder(Any)
 _TIME = EventSchema("event", {"time": "time"}, frozenset({"time"}))
 _ENVELOPE = ("type", "id", "time")
+
+
+class Draft(NamedTuple):
+    """One record of a batch: the event it is, or what is wrong with it; `kind` is for the metrics."""
+
+    kind: str
+    event: Event | None
+    fault: Fault | None
 
 
 class Ingest:
@@ -50,25 +58,28 @@ class Ingest:
 
     async def _put(self, request: Request, name: str, entity: Entity) -> Response:
         rows = _rows(decode(request.body, _ANY), name, single=entity.entity_name)
-        schema = self._schemas[entity.entity_name]
+        kind = entity.entity_name
+        schema = self._schemas[kind]
         return await self._append(
-            [_checked(row, lambda row: Event(schema.kind, schema.check(row))) for row in rows]
+            [_draft(kind, row, lambda row: Event(kind, schema.check(row))) for row in rows]
         )
 
-    def _event(self, row: object) -> Event | Fault:
+    def _event(self, row: object) -> Draft:
+        named = row.get("type") if isinstance(row, dict) else None
+        schema = self._schemas[named] if isinstance(named, str) and named in self._app.events else None
+
         def check(row: dict[str, Any]) -> Event:
-            kind = row.get("type")
-            if not isinstance(kind, str) or kind not in self._app.events:
+            if schema is None:
                 raise EventRejected(
                     "event", "type",
                     expected=f"one of {', '.join(self._app.events)}",
-                    received=shown(kind) if "type" in row else "no such field",
-                    mend=self._why_no_event(kind),
+                    received=shown(named) if "type" in row else "no such field",
+                    mend=self._why_no_event(named),
                 )  # fmt: skip
-            fields = self._schemas[kind].check({name: row[name] for name in row if name not in _ENVELOPE})
-            return Event(kind, fields, _time(row.get("time")), _id(row.get("id")))
+            fields = schema.check({name: row[name] for name in row if name not in _ENVELOPE})
+            return Event(schema.kind, fields, _time(row.get("time")), _id(row.get("id")))
 
-        return _checked(row, check)
+        return _draft("unknown" if schema is None else schema.kind, row, check)
 
     def _why_no_event(self, kind: object) -> str:
         if kind == IMPRESSION:
@@ -77,12 +88,12 @@ class Ingest:
             return "Attributes of items and users are sent with PUT /v1/items and PUT /v1/users."
         return "Mend its name, or declare the event."
 
-    async def _append(self, drafts: Sequence[Event | Fault]) -> Response:
+    async def _append(self, drafts: Sequence[Draft]) -> Response:
         """Log the events among the drafts; the rest become rejections, each in its place."""
-        events = [draft for draft in drafts if isinstance(draft, Event)]
-        faults = [draft for draft in drafts if isinstance(draft, Fault)]
+        events = [draft.event for draft in drafts if draft.event is not None]
+        faults = [draft.fault for draft in drafts if draft.fault is not None]
         if not events:
-            self._count(drafts, [])
+            self._count(drafts, [Rejected(fault) for fault in faults])
             raise Problem("events-rejected", faults[0], faults=faults)
         log = self._service.opened.log
         try:
@@ -90,21 +101,14 @@ class Ingest:
         except LogError as error:
             # Each event was checked, so this is not the client's doing: the log is busy, full or closing.
             raise Problem("not-ready", str(error), retry_after="1") from error
-        receipts = [Duplicate(one.seq) if one.duplicate else Accepted(one.seq) for one in appended]
-        self._count(drafts, receipts)
-        waiting = iter(receipts)
-        results: list[Result] = [
-            next(waiting) if isinstance(draft, Event) else Rejected(draft) for draft in drafts
-        ]
+        receipts = map(_receipt, appended)
+        results = [next(receipts) if draft.fault is None else Rejected(draft.fault) for draft in drafts]
+        self._count(drafts, results)
         return Response(IngestAnswer(results))
 
-    def _count(self, drafts: Sequence[Event | Fault], receipts: Sequence[Accepted | Duplicate]) -> None:
-        kinds = [draft.kind for draft in drafts if isinstance(draft, Event)]
-        counts = Counter(
-            (kind, "accepted" if isinstance(receipt, Accepted) else "duplicate")
-            for kind, receipt in zip(kinds, receipts, strict=True)
-        )
-        counts["unknown", "rejected"] = sum(isinstance(draft, Fault) for draft in drafts)
+    def _count(self, drafts: Sequence[Draft], results: Sequence[Result]) -> None:
+        pairs = zip(drafts, results, strict=True)
+        counts = Counter((draft.kind, type(result).__name__.lower()) for draft, result in pairs)
         for (kind, result), count in counts.items():
             self._service.telemetry.events.labels(kind, result).inc(count)
 
@@ -135,13 +139,19 @@ def _rows(body: object, name: str, single: str) -> list[Any]:
     return rows
 
 
-def _checked(row: object, check: Callable[[dict[str, Any]], Event]) -> Event | Fault:
+def _draft(kind: str, row: object, check: Callable[[dict[str, Any]], Event]) -> Draft:
     if not isinstance(row, dict):
-        return Fault.of("record", expected="an object", received=shown(row), mend="See /openapi.json.")
+        fault = Fault.of("record", expected="an object", received=shown(row), mend="See /openapi.json.")
+        return Draft(kind, None, fault)
     try:
-        return check(row)
+        return Draft(kind, check(row), None)
     except EventRejected as error:
-        return Fault.of(error.field, expected=error.expected, received=error.received, mend=error.mend)
+        fault = Fault.of(error.field, expected=error.expected, received=error.received, mend=error.mend)
+        return Draft(kind, None, fault)
+
+
+def _receipt(appended: Appended) -> Result:
+    return Duplicate(appended.seq) if appended.duplicate else Accepted(appended.seq)
 
 
 def _time(value: object) -> int | None:

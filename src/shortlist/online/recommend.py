@@ -138,7 +138,7 @@ class Recommend:
                  dict(zip(answer.labels, parts, strict=True)), propensity, sources, about)
             for item, position, score, parts, propensity, sources, about in zip(
                 table.vocabulary.texts(answer.items.tolist()),
-                (answer.positions - 1).tolist(),
+                answer.positions.tolist(),
                 answer.scores.tolist(),
                 answer.parts.tolist(),
                 answer.propensities.tolist(),

@@ -43,7 +43,7 @@ class Slot(msgspec.Struct, frozen=True):
 
     Attributes:
         item: its id.
-        position: its place, from 0.
+        position: its place, from 1.
         score: the expected value that ranked it; null where it could not be computed.
         score_parts: the probability of each label.
         propensity: the probability with which this item stands in this place, given the candidates.
