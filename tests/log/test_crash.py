@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from log.kinds import LIKE, batch_rows, record_rows
+from log.kinds import LIKE, batch_rows, record_rows, rows
 from shortlist.log import Event, HistorySource, SqliteLog, tables
 
 APPEND = """
@@ -94,6 +94,10 @@ def test_a_crash_while_sealing_or_importing_leaves_the_log_as_it_was(
         [sys.executable, "-c", CRASH, str(tmp_path), module, name, action], capture_output=True, text=True
     )
     assert child.returncode == 9, child.stderr
+    with SqliteLog(tmp_path, read_only=True) as log:
+        # Before the next writer cleans up.
+        assert log.read() == before
+        assert rows(log.scan("like").columns()) == record_rows(before)
     with SqliteLog(tmp_path, [LIKE]) as log:
         assert log.read() == before
         assert batch_rows(list(log.batches())) == record_rows(before)

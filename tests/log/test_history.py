@@ -154,15 +154,26 @@ def test_lines_that_are_no_rows(tmp_path: Path) -> None:
 
 def test_sources_merge_by_event_time_then_source_then_row(tmp_path: Path) -> None:
     impressions = {"u": ["a", "b", "c"], "t": np.array([5, 3, 5])}
+    constants = {
+        "video": Constant("it's"),
+        "finished": Constant(True),
+        "published": Constant("1970-01-01T00:00:01Z"),
+    }
     clicks = {"u": np.array(["d", "e", "f"]), "t": [5.0, 2.0, 5.0]}
     with SqliteLog(tmp_path, KINDS) as log:
         report = log.import_history(
             [
-                HistorySource("watch", impressions, {"user": "u", "video": Constant("v")}, "t", "s"),
+                HistorySource("watch", impressions, {"user": "u", **constants}, "t", "s"),
                 HistorySource("like", clicks, {"user": "u"}, "t", "s"),
             ]
         )
         assert [r.fields["user"] for r in log.read()] == ["e", "b", "a", "c", "d", "f"]
+        assert log.read()[1].fields == {
+            "user": "b",
+            "video": "it's",
+            "finished": True,
+            "published": 1_000_000,
+        }
         assert [r.log_time_us for r in log.read()] == [2_000_000, 3_000_000, *[5_000_000] * 4]
         assert (report.first_time_us, report.last_time_us) == (2_000_000, 5_000_000)
         assert log.append([Event("like", {"user": "now"})])[0].seq == 7

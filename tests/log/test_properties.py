@@ -67,7 +67,7 @@ class Oracle:
         return self.rows[-1][1] if self.rows else 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(STEPS, st.integers(1, 7), st.integers(0, 30), st.integers(0, 30))
 def test_every_way_to_read_agrees_with_a_list(steps: list[Any], max_rows: int, after: int, upto: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

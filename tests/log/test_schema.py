@@ -138,3 +138,14 @@ def test_a_removed_or_retyped_field_is_refused(tmp_path: Path, changed: Any, fie
 def test_a_bad_id_is_refused(tmp_path: Path, id_: Any) -> None:
     with SqliteLog(tmp_path, [LIKE]) as log, pytest.raises(EventRejected, match=r"like\.id"):
         log.append([Event("like", {"user": "u"}, id=id_)])
+
+
+def test_names_that_sql_would_take_for_something_else(tmp_path: Path) -> None:
+    schema = EventSchema("a-b.select", {"from.where": "str", "order": "int", "read": "floats"})
+    fields = {"from.where": "it's", "order": 1, "read": [2.0]}
+    with SqliteLog(tmp_path / "it's [odd]", [schema]) as log:
+        for _ in range(2):
+            log.append([Event(schema.kind, fields)])
+            assert [r.fields for r in log.read()] == [row[4] for row in rows(log.scan(schema.kind).columns())]
+            log.seal()
+        assert [r.fields for r in log.read()] == [fields, fields]

@@ -56,7 +56,7 @@ def check_source(
     if source.kind not in schemas:
         raise UnknownKind(source.kind, schemas)
     schema = schemas[source.kind]
-    _check_mapping(source, schema)
+    constants = _check_mapping(source, schema)
     opened = open_source(connection, source, number)
     faults = [Fault("row", "a JSON object", opened.record)]
     found = [f"{opened.malformed} AS malformed"]
@@ -90,7 +90,7 @@ def check_source(
             rule = field_rule(*opened.cells[column], type_)
             add(f"value{position}", column, rule, field, optional=field in schema.optional)
         else:
-            constant = "NULL" if column is None else duck.text(str(column.value))
+            constant = duck.text(str(constants[field])) if field in constants else "NULL"
             values.append(f"{constant}::{duck.SQL_TYPES[type_]} AS value{position}")
     cases = " ".join(f"WHEN {condition} THEN {i}" for i, condition in enumerate(conditions))
     table, unreadable = f"checked_{number}", f"unreadable_{number}"
@@ -118,7 +118,8 @@ def _keep_unreadable(connection: Any, opened: OpenSource, table: str) -> None:
     )
 
 
-def _check_mapping(source: HistorySource, schema: EventSchema) -> None:
+def _check_mapping(source: HistorySource, schema: EventSchema) -> dict[str, object]:
+    """Check that the source fits the schema; return its constants in their stored form."""
     if unknown := sorted(set(source.fields) - set(schema.fields)):
         raise HistoryInvalid(
             f"{source.name}: fields maps {unknown}, but {schema.kind} has {list(schema.fields)}. "
@@ -130,5 +131,4 @@ def _check_mapping(source: HistorySource, schema: EventSchema) -> None:
             f'Add them to the source\'s fields, as in {{"{absent[0]}": "its_column"}}.'
         )
     constants = {field: value.value for field, value in source.fields.items() if isinstance(value, Constant)}
-    stand_alone = EventSchema(schema.kind, {field: schema.fields[field] for field in constants})
-    stand_alone.check(constants)
+    return EventSchema(schema.kind, {field: schema.fields[field] for field in constants}).check(constants)

@@ -23,8 +23,11 @@ SQL_TYPES: Mapping[str, str] = {
 }
 
 
-def connect(spill_folder: Path) -> Any:
-    """Open an empty in-memory database that spills into the folder when memory runs short."""
+def connect(spill_folder: Path, num_threads: int | None = None) -> Any:
+    """Open an empty in-memory database that spills into the folder when memory runs short.
+
+    It works with as many threads as there are cores, or with the number given.
+    """
     import duckdb
 
     return duckdb.connect(
@@ -32,6 +35,7 @@ def connect(spill_folder: Path) -> Any:
             "temp_directory": str(spill_folder),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
+            **({} if num_threads is None else {"threads": str(num_threads)}),
         }
     )
 

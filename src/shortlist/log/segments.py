@@ -5,7 +5,9 @@ Shapes: N rows of one kind.
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 import threading
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -71,21 +73,24 @@ class SegmentFolder:
             rows[-1].log_time_us,
             {kind: list(schemas[kind].fields) for kind in by_kind},
         )
-        cursor = self.cursor()
-        with self.staging() as staging:
+        # On one thread: sealing runs beside the appends and the requests of a server.
+        with self.staging() as staging, duck.connect(staging / "spill", num_threads=1) as connection:
+            written = staging / "segment"
+            written.mkdir()
             for kind, of_kind in by_kind.items():
-                query = duck.tail_sql(cursor, schemas[kind], of_kind)
-                cursor.execute(
-                    f"COPY ({query}) TO {duck.text(str(staging / f'{kind}.parquet'))} {COPY_OPTIONS}"
-                )
-            self.publish(staging, segment)
+                query = duck.tail_sql(connection, schemas[kind], of_kind)
+                file = duck.text(str(written / f"{kind}.parquet"))
+                connection.execute(f"COPY ({query}) TO {file} {COPY_OPTIONS}")
+            self.publish(written, segment)
         return segment
 
     def cursor(self) -> Any:
         """Return a new connection to the room's DuckDB, for one thread."""
         with self._connecting:
             if self._connection is None:
-                self._connection = duck.connect(self._folder / f"{_STAGING}spill")
+                self._connection = duck.connect(
+                    Path(tempfile.gettempdir()) / f"shortlist-spill-{os.getpid()}"
+                )
             return self._connection.cursor()
 
     def close(self) -> None:

@@ -76,8 +76,10 @@ class SqliteLog:
         self._lock = FolderLock(self.folder)
         try:
             database = tables.connect(self.folder)
-            merged = tables.merge_schemas(tables.load_schemas(database), schemas)
-            tables.save_schemas(database, merged.values())
+            known = tables.load_schemas(database)
+            merged = tables.merge_schemas(known, schemas)
+            if merged != known:
+                tables.save_schemas(database, merged.values())
             registered = {segment.name for segment in tables.segments(database)}
             self._segments.sweep(registered)
             sweep_rejects(self.folder, registered)

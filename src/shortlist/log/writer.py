@@ -212,12 +212,11 @@ class Writer:
         return rows, receipts
 
     def _deliver(self, rows: Sequence[TailRow]) -> None:
-        if not self._subscribers:
-            return
-        batch = batch_from_rows(rows, self._codecs)
+        batch: Batch | None = None
         for callback in self._subscribers:
             try:
+                batch = batch or batch_from_rows(rows, self._codecs)
                 callback(batch)
             except Exception:
                 # The events are durable, whatever a subscriber makes of them: the append succeeded.
-                _logger.exception("a subscriber failed on seq %d to %d", batch.first_seq, batch.last_seq)
+                _logger.exception("a subscriber failed on seq %d to %d", rows[0].seq, rows[-1].seq)
