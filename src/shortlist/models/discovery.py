@@ -6,7 +6,8 @@ The file `boosted_trees.py` holds the definition `BoostedTrees` and what it fits
 from __future__ import annotations
 
 import pkgutil
-from importlib import import_module
+from importlib import import_module, resources
+from typing import cast
 
 from shortlist import models
 from shortlist.models.contract import FittedRanker, FittedRetrieval
@@ -16,28 +17,31 @@ from shortlist.models.errors import ModelFileError
 def fitted_class(kind: str) -> type[FittedRanker] | type[FittedRetrieval]:
     """Return the class that loads models of a kind, as `model.json` of a release names it.
 
-    A release may be foreign, so only a file that lies in this package is ever imported.
+    A release may be foreign, so nothing but the file of a model in this package is ever imported.
 
     Raises:
         ModelFileError: when no model of that kind is installed.
     """
-    found = _fitted_class(kind) if kind in _file_names() else None
-    if found is None:
-        known = [name for name in _file_names() if _fitted_class(name) is not None]
+    kinds = model_kinds()
+    if kind not in kinds:
         raise ModelFileError(
-            f"model kind {kind!r}: expected one of {', '.join(known)}. "
+            f"model kind {kind!r}: expected one of {', '.join(kinds)}. "
             "The release was written by another version, or is damaged."
         )
-    return found
+    found = getattr(import_module(f"{models.__name__}.{kind}"), _class_name(kind))
+    assert issubclass(found, (FittedRanker, FittedRetrieval))
+    return cast(type[FittedRanker] | type[FittedRetrieval], found)
 
 
-def _file_names() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(models.__path__))
+def model_kinds() -> list[str]:
+    """Return the kinds of model there are, sorted, without importing any (some need training libraries)."""
+    folder = resources.files(models)
+    return sorted(
+        module.name
+        for module in pkgutil.iter_modules(models.__path__)
+        if f"\nclass {_class_name(module.name)}(" in (folder / f"{module.name}.py").read_text("utf-8")
+    )
 
 
-def _fitted_class(name: str) -> type[FittedRanker] | type[FittedRetrieval] | None:
-    title = "".join(word.capitalize() for word in name.split("_"))
-    candidate = getattr(import_module(f"{models.__name__}.{name}"), f"Fitted{title}", None)
-    if isinstance(candidate, type) and issubclass(candidate, (FittedRanker, FittedRetrieval)):
-        return candidate
-    return None
+def _class_name(kind: str) -> str:
+    return "Fitted" + "".join(word.capitalize() for word in kind.split("_"))

@@ -1,0 +1,152 @@
+"""Sum co-visits one row of the item-to-item matrix at a time, and read the rows that were kept, compiled.
+
+N interactions, U users, I items, M neighbours kept an item, L history.
+The I x I matrix is never built: one dense row of I sums is filled and emptied for each item in turn
+(Gustavson 1978), so memory is N + I x M, whatever the number of pairs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.compiled import compiled
+
+
+@compiled
+def fill_neighbours(
+    first_item: int,
+    last_item: int,
+    visits_of_item: NDArray[np.int64],
+    item_starts: NDArray[np.int64],
+    users: NDArray[np.int32],
+    user_starts: NDArray[np.int64],
+    items: NDArray[np.int32],
+    times_us: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    norms: NDArray[np.float64],
+    gap_decay: NDArray[np.float64],
+    time_half_life_us: float,
+    backward: float,
+    row_I: NDArray[np.float64],
+    touched_I: NDArray[np.int32],
+    neighbours_IM: NDArray[np.int32],
+    scores_IM: NDArray[np.float32],
+) -> None:
+    """Fill the rows of items first_item..last_item-1.
+
+    Visits lie sorted by user, then time; `user_starts` and `item_starts` bound a user's visits and an item's
+    entries in `visits_of_item`. `row_I` comes in as zeros and goes out as zeros.
+    """
+    for item in range(first_item, last_item):
+        num_touched = 0
+        for entry in range(item_starts[item], item_starts[item + 1]):
+            visit = visits_of_item[entry]
+            user = users[visit]
+            for other in range(user_starts[user], user_starts[user + 1]):
+                if other == visit:
+                    continue
+                decay = np.exp2(-abs(times_us[other] - times_us[visit]) / time_half_life_us)
+                together = weights[visit] * weights[other] * gap_decay[abs(other - visit)] * decay
+                if other < visit:
+                    together *= backward
+                if together <= 0.0:
+                    continue
+                if row_I[items[other]] == 0.0:
+                    touched_I[num_touched] = items[other]
+                    num_touched += 1
+                row_I[items[other]] += together
+        num_kept = 0
+        for index in range(num_touched):
+            other_item = touched_I[index]
+            score = float(np.float32(row_I[other_item] / (norms[item] * norms[other_item])))
+            row_I[other_item] = 0.0
+            num_kept = keep_best(score, other_item, scores_IM[item], neighbours_IM[item], num_kept)
+        sort_kept(scores_IM[item], neighbours_IM[item], num_kept)
+
+
+@compiled
+def sum_over_history(
+    history_L: NDArray[np.int32],
+    recency_L: NDArray[np.float64],
+    neighbours_IM: NDArray[np.int32],
+    scores_IM: NDArray[np.float32],
+    best_items: NDArray[np.int32],
+    best_scores: NDArray[np.float32],
+) -> int:
+    """Add the rows of a history, each times its recency; write the best sums, return their number."""
+    num_slots = 16
+    while num_slots < 2 * history_L.shape[0] * neighbours_IM.shape[1]:
+        num_slots *= 2
+    slot_items = np.full(num_slots, np.int32(-1))  # a hash table with open addressing
+    slot_sums = np.zeros(num_slots)
+    for back in range(history_L.shape[0]):
+        for column in range(neighbours_IM.shape[1]):
+            item = neighbours_IM[history_L[back], column]
+            if item < 0:
+                break
+            place = (int(item) * 2_654_435_761) & (num_slots - 1)
+            while slot_items[place] != item and slot_items[place] >= 0:
+                place = (place + 1) & (num_slots - 1)
+            slot_items[place] = item
+            slot_sums[place] += recency_L[back] * scores_IM[history_L[back], column]
+    num_kept = 0
+    for slot in range(num_slots):
+        if slot_items[slot] >= 0:
+            total = float(np.float32(slot_sums[slot]))
+            num_kept = keep_best(total, slot_items[slot], best_scores, best_items, num_kept)
+    sort_kept(best_scores, best_items, num_kept)
+    return num_kept
+
+
+@compiled
+def ranks_before(score: float, item: int, other_score: float, other_item: int) -> bool:
+    """Order by score, best first, then by item, so that ties are settled the same way everywhere."""
+    return score > other_score or (score == other_score and item < other_item)
+
+
+@compiled
+def keep_best(
+    score: float, item: int, heap_scores: NDArray[np.float32], heap_items: NDArray[np.int32], size: int
+) -> int:
+    """Offer an item to a heap that keeps the best, its worst on top; return the heap's new size."""
+    if size < heap_scores.shape[0]:
+        place = size
+        while place > 0:
+            parent = (place - 1) // 2
+            if not ranks_before(heap_scores[parent], heap_items[parent], score, item):
+                break
+            heap_scores[place], heap_items[place] = heap_scores[parent], heap_items[parent]
+            place = parent
+        heap_scores[place], heap_items[place] = score, item
+        return size + 1
+    if size > 0 and ranks_before(score, item, heap_scores[0], heap_items[0]):
+        _sink(score, item, heap_scores, heap_items, size)
+    return size
+
+
+@compiled
+def sort_kept(heap_scores: NDArray[np.float32], heap_items: NDArray[np.int32], size: int) -> None:
+    """Turn the heap into a list, best first: the worst goes to the end, again and again."""
+    for last in range(size - 1, 0, -1):
+        score, item = heap_scores[last], heap_items[last]
+        heap_scores[last], heap_items[last] = heap_scores[0], heap_items[0]
+        _sink(score, item, heap_scores, heap_items, last)
+
+
+@compiled
+def _sink(
+    score: float, item: int, heap_scores: NDArray[np.float32], heap_items: NDArray[np.int32], size: int
+) -> None:
+    place = 0
+    while 2 * place + 1 < size:
+        child = 2 * place + 1
+        if child + 1 < size and ranks_before(
+            heap_scores[child], heap_items[child], heap_scores[child + 1], heap_items[child + 1]
+        ):
+            child += 1
+        if not ranks_before(score, item, heap_scores[child], heap_items[child]):
+            break
+        heap_scores[place], heap_items[place] = heap_scores[child], heap_items[child]
+        place = child
+    heap_scores[place], heap_items[place] = score, item
