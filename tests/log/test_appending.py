@@ -169,3 +169,21 @@ def test_a_commit_the_disk_refuses_loses_nothing_acknowledged(tmp_path: Path) ->
     with SqliteLog(tmp_path, [LIKE]) as log:
         users = [r.fields["user"][:6] for r in log.read()]
         assert users == ["before", *["xxxxxx"] * (int(child.stdout) - 2), "after"]
+
+
+LIGHT = """
+import sys
+from pathlib import Path
+from shortlist.log import Event, EventSchema, SqliteLog
+with SqliteLog(Path(sys.argv[1]), [EventSchema("like", {"user": "str"})]) as log:
+    log.append([Event("like", {"user": "u"})])
+    assert len(log.read()) == 1
+    assert sum(len(columns) for batch in log.batches() for columns in batch.kinds.values()) == 1
+loaded = {"duckdb", "numba", "pyarrow", "pandas", "polars"} & set(sys.modules)
+assert not loaded, loaded
+"""
+
+
+def test_appending_and_following_load_no_heavy_library(tmp_path: Path) -> None:
+    child = subprocess.run([sys.executable, "-c", LIGHT, str(tmp_path)], capture_output=True, text=True)
+    assert child.returncode == 0, child.stderr
