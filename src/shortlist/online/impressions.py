@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping
 from concurrent.futures import Future
 
+import numpy as np
+
 from shortlist.declare.app import App
 from shortlist.declare.events import IMPRESSION
 from shortlist.log.errors import LogError
@@ -48,7 +50,8 @@ class Impressions:
         """
         if not sent.items:
             return
-        features = answer.features.tolist()
+        # The log stores an unknown number as null; given as None it takes the fast way in.
+        features = np.where(np.isnan(answer.features), None, answer.features).tolist()
         events = [
             Event(
                 IMPRESSION,
