@@ -51,7 +51,8 @@ class Impressions:
         if not sent.items:
             return
         # The log stores an unknown number as null; given as None it takes the fast way in.
-        features = np.where(np.isnan(answer.features), None, answer.features).tolist()
+        features = answer.features.astype(object)
+        features[np.isnan(answer.features)] = None
         events = [
             Event(
                 IMPRESSION,
@@ -72,7 +73,7 @@ class Impressions:
                     "as_of_seq": answer.as_of_seq,
                 },
             )
-            for slot, row in zip(sent.items, features, strict=True)
+            for slot, row in zip(sent.items, features.tolist(), strict=True)
         ]
         kept = self._telemetry.impressions.labels(sent.surface, "logged")
         lost = self._telemetry.impressions.labels(sent.surface, "lost")
