@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +15,7 @@ from shortlist.declare.entities import Entity
 from shortlist.declare.events import IMPRESSION
 from shortlist.features.schema import log_schemas
 from shortlist.log.errors import EventRejected, LogError
+from shortlist.log.protocol import EventLog
 from shortlist.log.record import Appended, Event
 from shortlist.log.schema import EventSchema
 from shortlist.online.problems import Fault, Problem, decode, shown
@@ -25,6 +27,7 @@ MAX_ID_CHARS = 512
 _ANY = msgspec.json.Decoder(Any)
 _TIME = EventSchema("event", {"time": "time"}, frozenset({"time"}))
 _ENVELOPE = ("type", "id", "time")
+_SMALL_BATCH = 50
 
 
 class Draft(NamedTuple):
@@ -46,7 +49,7 @@ class Ingest:
     async def post_events(self, request: Request) -> Response:
         """POST /v1/events."""
         rows = _rows(decode(request.body, _ANY), "events", single="type")
-        return await self._append([self._event(row) for row in rows])
+        return await self._append(rows, self._event)
 
     async def put_items(self, request: Request) -> Response:
         """PUT /v1/items."""
@@ -61,7 +64,7 @@ class Ingest:
         kind = entity.entity_name
         schema = self._schemas[kind]
         return await self._append(
-            [_draft(kind, row, lambda row: Event(kind, schema.check(row))) for row in rows]
+            rows, lambda row: _draft(kind, row, lambda fields: Event(kind, schema.check(fields)))
         )
 
     def _event(self, row: object) -> Draft:
@@ -88,22 +91,24 @@ class Ingest:
             return "Attributes of items and users are sent with PUT /v1/items and PUT /v1/users."
         return "Mend its name, or declare the event."
 
-    async def _append(self, drafts: Sequence[Draft]) -> Response:
-        """Log the events among the drafts; the rest become rejections, each in its place."""
-        events = [draft.event for draft in drafts if draft.event is not None]
-        faults = [draft.fault for draft in drafts if draft.fault is not None]
-        if not events:
-            self._count(drafts, [Rejected(fault) for fault in faults])
-            raise Problem("events-rejected", faults[0], faults=faults)
+    async def _append(self, rows: Sequence[object], judge: Callable[[object], Draft]) -> Response:
+        """Log the rows that are events; the rest become rejections, each in its place."""
         log = self._service.opened.log
         try:
-            appended = await asyncio.wrap_future(log.submit(events))
+            if len(rows) <= _SMALL_BATCH:
+                drafts, waiting = _submit(rows, judge, log)
+            else:  # checking takes milliseconds, which others need not wait for
+                drafts, waiting = await asyncio.to_thread(_submit, rows, judge, log)
+            appended = [] if waiting is None else await asyncio.wrap_future(waiting)
         except LogError as error:
             # Each event was checked, so this is not the client's doing: the log is busy, full or closing.
             raise Problem("not-ready", str(error), retry_after="1") from error
         receipts = map(_receipt, appended)
         results = [next(receipts) if draft.fault is None else Rejected(draft.fault) for draft in drafts]
         self._count(drafts, results)
+        if waiting is None:
+            faults = [result.problem for result in results if isinstance(result, Rejected)]
+            raise Problem("events-rejected", faults[0], faults=faults)
         return Response(IngestAnswer(results))
 
     def _count(self, drafts: Sequence[Draft], results: Sequence[Result]) -> None:
@@ -111,6 +116,14 @@ class Ingest:
         counts = Counter((draft.kind, type(result).__name__.lower()) for draft, result in pairs)
         for (kind, result), count in counts.items():
             self._service.telemetry.events.labels(kind, result).inc(count)
+
+
+def _submit(
+    rows: Sequence[object], judge: Callable[[object], Draft], log: EventLog
+) -> tuple[list[Draft], Future[list[Appended]] | None]:
+    drafts = [judge(row) for row in rows]
+    events = [draft.event for draft in drafts if draft.event is not None]
+    return drafts, log.submit(events) if events else None
 
 
 def _rows(body: object, name: str, single: str) -> list[Any]:

@@ -23,6 +23,7 @@ from shortlist.releases.registry import Registry
 
 POLL_S = 0.5
 _TIDY_S = 60.0
+_GIVE_UP_S = 10.0
 _SNAPSHOT_AFTER = 100_000
 """Replaying fewer records than this takes a second or two, so a snapshot is not worth its time."""
 
@@ -130,10 +131,9 @@ class Service:
         """Stop watching, snapshot the state, close the log."""
         self._stop.set()
         if self._watcher.is_alive():
-            self._watcher.join()
+            self._watcher.join(_GIVE_UP_S)
         if self._opened is not None:
             log, state = self._opened.log, self._opened.state
-            self._broken = "The server is shutting down."
             log.close()
             self._save_state(state)
 
