@@ -16,49 +16,49 @@ class EntityTable:
 
     def __init__(self, entity: Entity) -> None:
         self.entity = entity
+        self._types = entity.attribute_types
         self.vocabulary = Vocabulary()
-        self.vocabularies = {
-            name: Vocabulary() for name, type_ in entity.attribute_types.items() if type_ == "str"
-        }
-        self._arrays = {name: self._nulls(name, 0) for name in entity.attribute_types}
+        self.vocabularies = {name: Vocabulary() for name, type_ in self._types.items() if type_ == "str"}
+        self._arrays = {name: self._nulls(name, 0) for name in self._types}
 
     def __len__(self) -> int:
         return len(self.vocabulary)
 
     def column(self, attribute: str) -> np.ndarray:
         """Return an attribute's stored values [ids]: see `values.ARRAY_TYPES` for types and nulls."""
-        size = len(self)
-        if len(self._arrays[attribute]) < size:
-            self._grow(attribute, size)
-        view = self._arrays[attribute][:size]
+        view = self._arrays[attribute][: len(self)]
         view.flags.writeable = False
         return view
 
     def values(self, attribute: str, codes: np.ndarray) -> Values:
         """Return an attribute of the ids with these codes int64[N]; -1 gives null."""
         stored = self.stored(attribute, codes)
-        return Values.stored(self.entity.attribute_types[attribute], stored, self.vocabularies.get(attribute))
+        return Values.stored(self._types[attribute], stored, self.vocabularies.get(attribute))
 
     def stored(self, attribute: str, codes: np.ndarray) -> np.ndarray:
         """Return the stored values [N] of an attribute for codes int64[N]; -1 gives null."""
         column = self.column(attribute)
-        _, null = ARRAY_TYPES[self.entity.attribute_types[attribute]]
+        _, null = ARRAY_TYPES[self._types[attribute]]
         if len(column) == 0:
             return np.full(len(codes), null, column.dtype)
         return np.where(codes >= 0, column[codes], np.asarray(null, column.dtype))
 
+    def make_room(self) -> None:
+        """Give every id that the vocabulary numbered since a row, with null attributes.
+
+        Only the writer calls it. Arrays are replaced, never moved: a reader's stay whole.
+        """
+        size = len(self)
+        for name, array in self._arrays.items():
+            if len(array) < size:
+                self._arrays[name] = np.concatenate([array, self._nulls(name, 2 * size + 64 - len(array))])
+
     def update(self, codes: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
         """Set every attribute of the ids with these codes int64[N]; of equal codes the last wins."""
-        for name in self._arrays:
-            if len(self._arrays[name]) < len(self):
-                self._grow(name, len(self))
-            self._arrays[name][codes] = columns[name]
+        self.make_room()
+        for name, array in self._arrays.items():
+            array[codes] = columns[name]
 
     def _nulls(self, attribute: str, size: int) -> np.ndarray:
-        dtype, null = ARRAY_TYPES[self.entity.attribute_types[attribute]]
+        dtype, null = ARRAY_TYPES[self._types[attribute]]
         return np.full(size, null, dtype)
-
-    def _grow(self, attribute: str, size: int) -> None:
-        # The old array stays whole for readers that hold it.
-        old = self._arrays[attribute]
-        self._arrays[attribute] = np.concatenate([old, self._nulls(attribute, 2 * size + 64 - len(old))])

@@ -36,21 +36,24 @@ class KeySpace:
 
     def insert(self, codes_of: PartCodes, num_rows: int) -> np.ndarray:
         """Return the slots int64[N] of rows that are being folded, numbering new pairs."""
-        slots = self._slots(codes_of, num_rows, insert=True)
+        if not self.key:
+            return np.zeros(num_rows, np.int64)
+        parts = self._parts(codes_of)
+        slots = parts[0] if self.pairs is None else self.pairs.insert(*parts)
         if len(slots):
             self._size = max(self._size, int(slots.max()) + 1)
         return slots
 
-    def find(self, codes_of: PartCodes, num_rows: int) -> np.ndarray:
-        """Return the slots int64[N] (or [1], when no part differs by row) of a request; -1 if none."""
-        return self._slots(codes_of, num_rows, insert=False)
-
-    def _slots(self, codes_of: PartCodes, num_rows: int, *, insert: bool) -> np.ndarray:
+    def find(self, codes_of: PartCodes) -> np.ndarray:
+        """Return the slots of requests, -1 where there is none: int64[N], or [1] when no part differs."""
         if not self.key:
-            return np.zeros(num_rows if insert else 1, np.int64)
+            return np.zeros(1, np.int64)
+        parts = self._parts(codes_of)
+        return parts[0] if self.pairs is None else self.pairs.find(*parts)
+
+    def _parts(self, codes_of: PartCodes) -> list[np.ndarray]:
         parts = [codes_of(part).astype(np.int64, copy=False) for part in self.key]
-        if self.pairs is None:
-            return parts[0]
+        if len(parts) == 1:
+            return parts
         shape = np.broadcast_shapes(*(part.shape for part in parts))
-        first, second = (np.array(np.broadcast_to(part, shape)) for part in parts)
-        return self.pairs.insert(first, second) if insert else self.pairs.find(first, second)
+        return [np.array(np.broadcast_to(part, shape)) for part in parts]

@@ -11,50 +11,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from shortlist.declare.app import App
-from shortlist.declare.entities import Entity
 from shortlist.declare.events import Event
-from shortlist.declare.expressions import Attribute, Column, ContextField, Expression
-from shortlist.declare.features import Key, Last
+from shortlist.declare.expressions import Expression
+from shortlist.declare.features import Last
 from shortlist.declare.labels import Label
 from shortlist.features.encoders import Encoding, frequent_categories
 from shortlist.features.evaluate import evaluate
 from shortlist.features.history import LogHistory, read_history
 from shortlist.features.kept import max_age_us
-from shortlist.features.kernels.point_in_time import as_of_rows, last_items, last_times, window_sums
+from shortlist.features.kernels.point_in_time import last_items
 from shortlist.features.matrix import feature_matrix
-from shortlist.features.resolve import key_codes, key_text
+from shortlist.features.past_facts import PastFacts, Requests
+from shortlist.features.resolve import key_text
 from shortlist.features.rows import Rows
-from shortlist.features.values import ARRAY_TYPES, Values
+from shortlist.features.values import Values
 from shortlist.features.vocabulary import Vocabulary
-from shortlist.log.columns import NULL_INT
 from shortlist.log.protocol import EventLog
 
-
-@dataclass(frozen=True)
-class Requests:
-    """Past requests, each for one user and one candidate: codes int64[N], and as of when.
-
-    A row sees the records with `seq <= as_of_seq` and a log time before `times_us`.
-    """
-
-    users: np.ndarray
-    items: np.ndarray
-    as_of_seq: np.ndarray
-    times_us: np.ndarray
-    context: dict[str, Values]
-
-    def __len__(self) -> int:
-        return len(self.users)
-
-    def take(self, rows: np.ndarray) -> Requests:
-        """Return some of the requests, by number or by mask."""
-        context = {
-            name: Values(value.type, value.values[rows], value.known[rows], value.vocabulary)
-            for name, value in self.context.items()
-        }
-        return Requests(
-            self.users[rows], self.items[rows], self.as_of_seq[rows], self.times_us[rows], context
-        )
+__all__ = ["History", "Outcomes", "Requests"]
 
 
 @dataclass(frozen=True)
@@ -156,14 +130,15 @@ class History:
 
     def features(self, requests: Requests, encoding: Encoding) -> np.ndarray:
         """Compute the feature matrix float32[N, F] of past requests, a row each, in their order."""
-        return feature_matrix(self.plan, _PastFacts(self._history, requests), encoding, len(requests))
+        return feature_matrix(self.plan, PastFacts(self._history, requests), encoding, len(requests))
 
     def last(self, feature: Last, requests: Requests) -> np.ndarray:
         """Return each request's history, codes int64[N, n], newest first, -1 where it ends."""
         stream = self._history.histories.get(feature.name)
         if stream is None:
             return np.full((len(requests), feature.n), -1, np.int64)
-        slots = _PastFacts(self._history, requests).slots(feature.key)
+        space = self._history.resolver.key_spaces[key_text(feature.key)]
+        slots = PastFacts(self._history, requests).slots(space)
         return np.asarray(
             last_items(
                 stream.keys, stream.values[:, 0], stream.seqs, stream.times_us,
@@ -173,7 +148,7 @@ class History:
 
     def evaluate(self, expression: Expression, requests: Requests) -> Values:
         """Compute an expression over attributes and context for past requests, [N]."""
-        return evaluate(expression, _PastFacts(self._history, requests).read)
+        return evaluate(expression, PastFacts(self._history, requests).read)
 
     def fit_encoding(
         self, requests: Requests, *, min_count: int = 20, max_categories: int = 1000
@@ -185,98 +160,9 @@ class History:
             min_count: a rarer text has no number of its own.
             max_categories: the most frequent are numbered, at most so many a column.
         """
-        read = _PastFacts(self._history, requests).read
+        read = PastFacts(self._history, requests).read
         categories = {}
         for name in self.plan.categorical:
             values = evaluate(self._history.expressions[name], read)
             categories[name] = frequent_categories(values, min_count=min_count, max_categories=max_categories)
         return Encoding(self.plan.names, categories)
-
-
-class _PastFacts:
-    """What the log said at each request; see `matrix.Facts`."""
-
-    def __init__(self, history: LogHistory, requests: Requests) -> None:
-        self.history, self.requests = history, requests
-        app = history.resolver.app
-        self.codes = {
-            app.user_entity.entity_name: requests.users,
-            app.item_entity.entity_name: requests.items,
-        }
-        self._slots: dict[str, np.ndarray] = {}
-        self._columns: dict[str, Values] = {}
-
-    def window_sums(self, track: int) -> np.ndarray:
-        planned = self.history.resolver.plan.tracks[track]
-        stream = self.history.tracks.get(track)
-        if stream is None:
-            return np.zeros((1, len(planned.windows_us), planned.num_lanes), np.int64)
-        return np.asarray(
-            window_sums(
-                stream.keys, stream.seqs, stream.times_us, stream.values,
-                self.slots(planned.key), self.requests.as_of_seq, self.requests.times_us,
-                planned.windows_us, planned.tiles_us, self._num_keys(planned.key),
-            )
-        )  # fmt: skip
-
-    def last_times(self, recency: int) -> np.ndarray:
-        stream = self.history.recencies.get(recency)
-        if stream is None:
-            return np.full(1, NULL_INT, np.int64)
-        slots = self.slots(self.history.resolver.plan.recencies[recency][1])
-        return np.asarray(
-            last_times(
-                stream.keys,
-                stream.seqs,
-                stream.times_us,
-                slots,
-                self.requests.as_of_seq,
-                self.requests.times_us,
-            )
-        )
-
-    def read(self, column: Column) -> Values:
-        if isinstance(column, ContextField):
-            return self.requests.context[column.name]
-        assert isinstance(column, Attribute)
-        known = self._columns.get(str(column))
-        if known is None:
-            known = self._columns[str(column)] = self._attribute(column)
-        return known
-
-    def times_us(self) -> np.ndarray:
-        return self.requests.times_us
-
-    def slots(self, key: Key) -> np.ndarray:
-        """Return each request's slot int64[N] of a key, -1 where no row ever had it."""
-        text = key_text(key)
-        if text not in self._slots:
-            found = self.history.resolver.key_spaces[text].find(self._codes_of, len(self.requests))
-            self._slots[text] = np.ascontiguousarray(np.broadcast_to(found, len(self.requests)))
-        return self._slots[text]
-
-    def _num_keys(self, key: Key) -> int:
-        return max(
-            len(self.history.resolver.key_spaces[key_text(key)]), int(self.slots(key).max(initial=-1)) + 1
-        )
-
-    def _codes_of(self, part: Entity | Attribute) -> np.ndarray:
-        if isinstance(part, Entity):
-            return self.codes[part.entity_name]
-        return key_codes(self.read(part))
-
-    def _attribute(self, attribute: Attribute) -> Values:
-        name = attribute.entity.entity_name
-        table = self.history.resolver.tables[name]
-        vocabulary = table.vocabularies.get(attribute.name)
-        dtype, null = ARRAY_TYPES[attribute.type]
-        updates = self.history.updates.get(name)
-        if updates is None:
-            nulls = np.full(len(self.requests), null, dtype)
-            return Values.stored(attribute.type, nulls, vocabulary)
-        rows = as_of_rows(
-            updates.codes, updates.seqs, updates.times_us,
-            self.codes[name], self.requests.as_of_seq, self.requests.times_us, True,
-        )  # fmt: skip
-        stored = np.where(rows >= 0, updates.columns[attribute.name][rows], np.asarray(null, dtype))
-        return Values.stored(attribute.type, stored, vocabulary)

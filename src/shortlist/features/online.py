@@ -13,20 +13,18 @@ from typing import Self
 import numpy as np
 
 from shortlist.declare.app import App
-from shortlist.declare.entities import Entity
-from shortlist.declare.expressions import Attribute, Column, ContextField, Expression
-from shortlist.declare.features import Key, Last
+from shortlist.declare.expressions import Expression
+from shortlist.declare.features import Last
 from shortlist.features.encoders import Encoding
 from shortlist.features.entities import EntityTable
 from shortlist.features.evaluate import evaluate
 from shortlist.features.kept import KeptState, release_unreachable
-from shortlist.features.key_space import KeySpace
 from shortlist.features.matrix import feature_matrix
 from shortlist.features.plan import make_plan
-from shortlist.features.resolve import Resolver, key_codes, key_text
+from shortlist.features.request_facts import RequestFacts
+from shortlist.features.resolve import Resolver
 from shortlist.features.rows import after
 from shortlist.features.snapshot import read_snapshot, restore_arrays, state_arrays, write_snapshot
-from shortlist.features.values import Values
 from shortlist.log.columns import Batch
 from shortlist.log.protocol import EventLog
 
@@ -108,7 +106,7 @@ class OnlineState:
             float32[C, F], NaN for null.
         """
         with self.lock:
-            facts = _RequestFacts(self, user, items, time_us, context)
+            facts = RequestFacts(self.resolver, self.kept, user, items, time_us, context)
             return feature_matrix(self.plan, facts, encoding, len(items))
 
     def history(self, feature: Last, user: int, time_us: int) -> np.ndarray:
@@ -130,7 +128,9 @@ class OnlineState:
             bool[C] for a condition, null counting as false; float64[C] for a number, NaN for null.
         """
         with self.lock:
-            values = evaluate(expression, _RequestFacts(self, user, items, time_us, context).read)
+            values = evaluate(
+                expression, RequestFacts(self.resolver, self.kept, user, items, time_us, context).read
+            )
         result = values.true() if values.type == "bool" else values.number()
         return np.broadcast_to(result, len(items))
 
@@ -172,51 +172,3 @@ class OnlineState:
         state.last_seq, state.last_log_time_us = position
         restore_arrays(arrays, state.resolver, state.kept)
         return state
-
-
-class _RequestFacts:
-    """What the state says about one request's candidates; see `matrix.Facts`."""
-
-    def __init__(
-        self, state: OnlineState, user: int, items: np.ndarray, time_us: int, context: Mapping[str, object]
-    ) -> None:
-        self.state, self.time_us, self.context = state, time_us, context
-        self.codes = {
-            state.app.user_entity.entity_name: np.array([user], np.int64),
-            state.app.item_entity.entity_name: np.ascontiguousarray(items, np.int64),
-        }
-        self._slots: dict[str, np.ndarray] = {}
-
-    def window_sums(self, track: int) -> np.ndarray:
-        slots = self._find(self.state.plan.tracks[track].key)
-        return self.state.kept.arenas[track].read(slots, self.time_us)
-
-    def last_times(self, recency: int) -> np.ndarray:
-        return self.state.kept.last_times[recency].read(self._find(self.state.plan.recencies[recency][1]))
-
-    def read(self, column: Column) -> Values:
-        if isinstance(column, ContextField):
-            return Values.given(column.type, self.context.get(column.name))
-        assert isinstance(column, Attribute)
-        name = column.entity.entity_name
-        return self.state.tables[name].values(column.name, self.codes[name])
-
-    def times_us(self) -> np.ndarray:
-        return np.array([self.time_us], np.int64)
-
-    def _find(self, key: Key) -> np.ndarray:
-        text = key_text(key)
-        if text not in self._slots:
-            space: KeySpace = self.state.resolver.key_spaces[text]
-            num_rows = max([len(self.codes[_owner(part)]) for part in key], default=1)
-            self._slots[text] = np.ascontiguousarray(space.find(self._codes_of, num_rows))
-        return self._slots[text]
-
-    def _codes_of(self, part: Entity | Attribute) -> np.ndarray:
-        if isinstance(part, Entity):
-            return self.codes[part.entity_name]
-        return key_codes(self.read(part))
-
-
-def _owner(part: Entity | Attribute) -> str:
-    return part.entity_name if isinstance(part, Entity) else part.entity.entity_name

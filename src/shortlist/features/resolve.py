@@ -60,6 +60,8 @@ class Resolver:
         keys = [track.key for track in plan.tracks] + [key for _, key in plan.recencies]
         keys += [history.key for history in plan.histories.values()]
         self.key_spaces = {key_text(key): KeySpace(key) for key in keys}
+        self.track_spaces = [self.key_spaces[key_text(track.key)] for track in plan.tracks]
+        self.recency_spaces = [self.key_spaces[key_text(key)] for _, key in plan.recencies]
         self.labels = LabelJoin(list(app.labels.values()))
 
     def resolve(self, batch: Batch) -> Resolved:
@@ -85,6 +87,8 @@ class _BatchResolution:
             if name in kinds
         }
         self.events = {name: self._read_event(name) for name in kinds if name not in self.tables}
+        for table in self.tables.values():
+            table.make_room()
         self.conversions = self.resolver.labels.join(self.events, self.app, self._reader)
         resolved = Resolved(
             {n: s for n, track in enumerate(self.plan.tracks) if (s := self._track(track)) is not None},
