@@ -13,6 +13,8 @@ from shortlist.log.sqlite import SqliteLog
 from shortlist.releases import Registry
 from shortlist.releases.artifacts import load_contents
 
+NUM_ASKED = 15
+
 
 def logged(data, request_id):
     """The impressions of one request, by position."""
@@ -50,59 +52,60 @@ def test_an_impression_comes_before_what_the_user_does_with_it(app, data):
     assert max(shown) < acted["seq"]
 
 
-@pytest.mark.parametrize("num_askers", [1, 3])
-def test_features_as_served_are_the_features_computed_from_the_log(app, data, num_askers):
-    with running(app, data) as client:
-        random = np.random.default_rng(num_askers)
-        plans = [random.choice(len(USERS) + 5, 15) for _ in range(num_askers)]
-        done = threading.Event()
+def live(client, num_askers):
+    """Ask for slates from several threads while another one sends events without pause."""
+    random = np.random.default_rng(num_askers)
+    done = threading.Event()
 
-        def keep_sending():
-            number = 0
-            while not done.is_set():
-                user, item = USERS[number % 40], ITEMS[number * 7 % 80]
-                send(
-                    client,
-                    watch(user, item, number % 60 + 0.3),
-                    {"type": "like", "user": user, "video": item},
-                )
-                client.put(
-                    "/v1/items", json={"video": item, "topic": f"t{number % 7}", "duration_s": number + 0.1}
-                )
-                number += 1
+    def keep_sending():
+        number = 0
+        while not done.is_set():
+            user, item = USERS[number % 40], ITEMS[number * 7 % 80]
+            like = {"type": "like", "user": user, "video": item}
+            send(client, watch(user, item, number % 60 + 0.3), like)
+            row = {"video": item, "topic": f"t{number % 7}", "duration_s": number + 0.1}
+            client.put("/v1/items", json=row)
+            number += 1
 
-        def ask(plan):
-            for number in plan:
-                recommend(client, f"u{number}", context={"hour": int(number)})
+    def ask(users):
+        for number in users:
+            recommend(client, f"u{number}", context={"hour": int(number)})
 
-        sender = threading.Thread(target=keep_sending)
-        askers = [threading.Thread(target=ask, args=(plan,)) for plan in plans]
-        for thread in (sender, *askers):
-            thread.start()
-        for thread in askers:
-            thread.join()
-        done.set()
-        sender.join()
+    plans = [random.choice(len(USERS) + 5, NUM_ASKED) for _ in range(num_askers)]
+    askers = [threading.Thread(target=ask, args=(plan,)) for plan in plans]
+    sender = threading.Thread(target=keep_sending)
+    for thread in (sender, *askers):
+        thread.start()
+    for thread in askers:
+        thread.join()
+    done.set()
+    sender.join()
+
+
+@pytest.mark.parametrize(("num_askers", "num_lives"), [(1, 1), (3, 1), (2, 2)])
+def test_features_as_served_are_the_features_computed_from_the_log(
+    app, data, monkeypatch, num_askers, num_lives
+):
+    monkeypatch.setattr("shortlist.online.service._SNAPSHOT_AFTER", 1)
+    for _ in range(num_lives):  # a later life begins with the snapshot of the one before
+        with running(app, data) as client:
+            live(client, num_askers)
     registry = Registry(data / "releases")
     encoding = load_contents(registry.open(registry.current()).folder, app)["home"].encoding
     with SqliteLog(data / "log", read_only=True) as log:
         history = History.read(app, log)
         served = log.scan("impression", ["features"]).columns()
-    requests = history.impression_requests()
     assert np.array_equal(served.seq, history.impressions.seqs)
     column = served.fields["features"]
     was_served = np.diff(column.offsets) > 0
     online = column.values.reshape(-1, encoding.num_columns)
-    offline = history.features(requests.take(was_served), encoding)
-    assert len(online) == 10 * 15 * num_askers
-    assert np.array_equal(
-        online.view(np.uint32) & ~nan_bits(online), offline.view(np.uint32) & ~nan_bits(offline)
-    )
-    assert np.array_equal(np.isnan(online), np.isnan(offline))
+    offline = history.features(history.impression_requests().take(was_served), encoding)
+    assert len(online) == 10 * NUM_ASKED * num_askers * num_lives
+    assert np.array_equal(bits(online), bits(offline))
     assert np.isnan(online).any()
     assert len(np.unique(online, axis=0)) > 50
 
 
-def nan_bits(values):
-    """All bits of a NaN: which of the many NaNs it is says nothing."""
-    return np.where(np.isnan(values), np.uint32(0xFFFFFFFF), np.uint32(0))
+def bits(values):
+    """The bits of float32 values; which of the many NaNs a NaN is says nothing."""
+    return np.where(np.isnan(values), np.float32(np.nan), values).view(np.uint32)
