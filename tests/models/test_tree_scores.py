@@ -65,8 +65,14 @@ def edge_rows(rng: np.random.Generator, rows: np.ndarray, text: str) -> np.ndarr
     )
 
 
-def boosted(rows: np.ndarray, labels: np.ndarray, parameters: dict[str, Any], num_trees: int) -> str:
-    data = lightgbm.Dataset(rows, labels, categorical_feature=[3, 4])
+def boosted(
+    rows: np.ndarray,
+    labels: np.ndarray,
+    parameters: dict[str, Any],
+    num_trees: int,
+    categorical: tuple[int, ...] = (3, 4),
+) -> str:
+    data = lightgbm.Dataset(rows, labels, categorical_feature=list(categorical))
     fixed = {"objective": "binary", "verbosity": -1, "num_threads": 1, "deterministic": True}
     return str(lightgbm.train({**fixed, **parameters}, data, num_trees).model_to_string())
 
@@ -112,6 +118,19 @@ def replaced(line: str, value: str) -> str:
     """The small model with the first line of that name given another value."""
     before, _, after = small_model().partition(f"\n{line}=")
     return f"{before}\n{line}={value}\n{after.partition(chr(10))[2]}"
+
+
+def test_thresholds_without_a_finite_value_are_read_as_lightgbm_reads_them() -> None:
+    rng = np.random.default_rng(6)
+    rows = training_rows(rng, 0.2)
+    labels = (np.nan_to_num(rows[:, 0]) > np.nan_to_num(rows[:, 2])).astype(np.float32)
+    text = boosted(rows[:, :3], labels, {"num_leaves": 6}, 1, categorical=())
+    before, _, after = text.partition("\nthreshold=")
+    for odd in ("inf -inf nan 1e300 -1e300", "nan nan nan nan nan", "inf inf inf inf inf"):
+        changed = f"{before}\nthreshold={odd}\n{after.partition(chr(10))[2]}"
+        query = edge_rows(rng, rows[:, :3], changed)
+        expected = lightgbm.Booster(model_str=changed).predict(query, raw_score=True, num_threads=1)
+        assert np.array_equal(raw_scores(parse_trees(changed), query), expected)
 
 
 @pytest.mark.parametrize(
