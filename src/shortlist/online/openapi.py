@@ -22,7 +22,7 @@ _STATUSES = {
     413: "The body is too large.",
     415: "The body must be JSON.",
     422: "The request does not fit; the problem names the field.",
-    500: "The server failed.",
+    500: "The server failed; the problem's request_id finds the reason in its log.",
     503: "Not ready, or too busy; try again after Retry-After.",
 }
 Schema = dict[str, Any]
@@ -67,7 +67,7 @@ def _operation(route: Route, schemas: Mapping[int, Schema]) -> Schema:
     given = {} if route.gives is None else {"schema": schemas[id(route.gives)]}
     responses: Schema = {"200": {"description": "OK", "content": {route.content_type: given}}}
     problem = {PROBLEM_TYPE: {"schema": schemas[id(ProblemDocument)]}}
-    for status in route.problems:
+    for status in (*route.problems, 500):
         responses[str(status)] = {"description": _STATUSES[status], "content": problem}
     responses |= {
         str(status): {"description": _STATUSES[status], "content": {JSON: given}} for status in route.same

@@ -131,7 +131,7 @@ class Router:
 
     def _find(self, scope: Scope) -> tuple[Route, dict[str, str]]:
         # The raw path, so that an id may hold a slash, sent as %2F.
-        parts = scope["raw_path"].decode("latin-1").split("?")[0].split("/")
+        parts = scope["raw_path"].decode("latin-1").split("/")
         found: dict[str, Route] | None = self._by_shape.get(tuple(parts))
         values: dict[str, str] = {}
         if found is None:
