@@ -1,0 +1,112 @@
+"""`shortlist serve`: the HTTP server of the project."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shortlist.cli.console import Steps, plain, say
+from shortlist.cli.errors import UsageError
+from shortlist.cli.project import DATA, DECLARATION, Data, Declaration, Project
+from shortlist.declare.app import App
+
+if TYPE_CHECKING:
+    from shortlist.online.server import Server
+
+_RECENT_RECORDS = 4000
+_MOST_USERS = 8
+
+EXAMPLES = ("shortlist serve --port 8000",)
+
+
+def run(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 for any free one.", min=0, max=65535)] = 8000,
+    app: Declaration = DECLARATION,
+    data: Data = DATA,
+) -> None:
+    """Serve events in and recommendations out over HTTP, and a page to look at them.
+
+    It listens at once, answers when the log is read and the release is loaded, and follows every
+    promotion and rollback without a failed request. Ctrl-C ends it in good order.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    project = Project.load(app, data)
+    with Steps() as steps:
+
+        def ready(url: str) -> None:
+            steps.end()
+            for reason in server.service.reasons():
+                say(f"[yellow]{plain(reason)}[/] It is loaded as soon as it is there.")
+            welcome(project.app, url)
+
+        server = make_server(project, host, port, ready, steps.of("fold the log"))
+        with suppress(KeyboardInterrupt):
+            server.run()
+        gc.unfreeze()  # frozen by the service; left so, C++ libraries report it as leaked at the exit
+
+
+def make_server(
+    project: Project,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    progress: Callable[[int, int], None] | None = None,
+) -> Server:
+    """Make the server of a project, with its page; it listens already.
+
+    Raises:
+        UsageError: when the address is taken or is none of this machine's.
+    """
+    from shortlist.online.server import Server
+    from shortlist.studio.pages import build_pages
+
+    pages = build_pages(project.app, recent_users(project))
+    try:
+        return Server(project.app, project.data, host, port, pages=pages, ready=ready, progress=progress)
+    except OSError as error:
+        raise UsageError(
+            f"--host {host} --port {port}",
+            expected="a free port on an address of this machine",
+            received=error.strerror or error,
+            mend="Name another: --port 8001, or 0 for any.",
+        ) from None
+
+
+def welcome(app: App, url: str) -> None:
+    """Print where the server is, and three requests to try."""
+    user, item = app.user_entity.entity_name, app.item_entity.entity_name
+    surface, event = next(iter(app.surfaces)), next(iter(app.events))
+    asked = json.dumps({"user": "me", "trace": True})
+    done = json.dumps({"type": event, user: "me", item: "ID"})
+    say(
+        f"The page    [bold]{url}/[/]",
+        f"The API     [bold]{url}/openapi.json[/]",
+        "",
+        f"  curl -s {url}/v1/surfaces/{surface}/recommend --json '{plain(asked)}'",
+        f"  curl -s {url}/v1/events --json '{plain(done)}'",
+        f"  curl -s {url}/v1/users/me",
+        "",
+        "Ctrl-C ends it.",
+    )
+
+
+def recent_users(project: Project) -> list[str]:
+    """Return some of the users who did something lately, for a page to offer."""
+    if not project.has_log:
+        return []
+    user = project.app.user_entity.entity_name
+    with project.open_log() as log:
+        records = log.read(after_seq=max(0, log.last_seq - _RECENT_RECORDS), limit=_RECENT_RECORDS)
+    acts = [
+        record.fields[user]
+        for record in records
+        if record.kind in project.app.events and user in record.fields
+    ]
+    return list(dict.fromkeys(reversed(acts)))[:_MOST_USERS]
