@@ -29,7 +29,10 @@ def build_pages(app: App, users: Sequence[str] = ()) -> dict[str, tuple[str, byt
     return {
         "/": ("text/html; charset=utf-8", page.encode()),
         "/studio/demo.css": ("text/css; charset=utf-8", _read("demo.css").encode()),
-        "/studio/demo.js": ("text/javascript; charset=utf-8", _read("demo.js").encode()),
+        **{
+            f"/studio/{name}": ("text/javascript; charset=utf-8", _read(name).encode())
+            for name in ("demo.js", "drawing.js")
+        },
     }
 
 
