@@ -2,7 +2,7 @@
 
     python benchmarks/train_million.py [IMPRESSIONS]
 
-Impressions, watches and likes come to a million at the default of 780,000 impressions.
+Impressions, watches and likes come to a million at the default of 800,000 impressions.
 """
 
 from __future__ import annotations
@@ -60,4 +60,4 @@ def main(num_impressions: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 780_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 800_000)

@@ -102,7 +102,10 @@ def backtest(
     with steps.step("collect trials"):
         labels = list(dict.fromkeys(label for surface in surfaces for label in surface.value))
         trials = read_trials(history, log, labels, seed)
-        splits = rolling_splits(trials.times_us, num_folds=num_folds, valid=valid, test=test)
+        splits = rolling_splits(
+            trials.times_us, trials.settled_us, history.last_log_time_us,
+            num_folds=num_folds, valid=valid, test=test,
+        )  # fmt: skip
     folds = []
     for split in splits:
         with steps.step("compute features"):

@@ -79,11 +79,11 @@ class Comparer:
     def _values(self, surface: Surface, contests: tuple[Contest, ...]) -> dict[str, ValueScore]:
         worth = {str(label): float(value) for label, value in surface.value.items()}
         trials = self._dataset.trials
-        rows = trials.judged_rows(worth, self._split.test)
+        rows = trials.settled_rows(self._split.test, self._split.judged_us)
         features = self._dataset.features[rows]
         orders: dict[str, dict[str, NDArray[np.float64]]] = {}
         for contest in contests:
-            train = trials.rows(contest.label, self._split.train)
+            train = trials.rows(contest.label, self._split.train, self._split.learnt_us)
             label = contest.label
             by_item = popularity_probabilities(trials, label, train, rows, self._num_items)
             baselines = (rate_probabilities(trials, label, train, rows), by_item)

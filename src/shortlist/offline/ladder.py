@@ -98,8 +98,12 @@ def hold_contest(
     steps = steps or Steps()
     trials = dataset.trials
     train, valid, test = (
-        _outcomes(dataset, label, name, period)
-        for name, period in (("training", split.train), ("validation", split.valid), ("test", split.test))
+        _outcomes(dataset, label, name, period, settled_by_us)
+        for name, period, settled_by_us in (
+            ("training", split.train, split.learnt_us),
+            ("validation", split.valid, split.learnt_us),
+            ("test", split.test, split.judged_us),
+        )
     )
     _check_classes(label, trials.positive[label][train])
     contenders = [
@@ -184,8 +188,10 @@ def _judged(
     return Contender(name, definition, score, fit_s, fitted, probabilities)
 
 
-def _outcomes(dataset: Dataset, label: str, name: str, period: Period) -> NDArray[np.int64]:
-    rows = dataset.trials.rows(label, period)
+def _outcomes(
+    dataset: Dataset, label: str, name: str, period: Period, settled_by_us: int
+) -> NDArray[np.int64]:
+    rows = dataset.trials.rows(label, period, settled_by_us)
     num_users = len(np.unique(dataset.trials.requests.users[rows]))
     if num_users < 2:
         raise OfflineError(

@@ -141,7 +141,9 @@ def _rank(history: History, log: EventLog, valid: float, test: float, seed: int,
         return _Ranked(DataRange(first_us=0, last_us=history.last_log_time_us, num_examples=0))
     with steps.step("collect trials"):
         trials = read_trials(history, log, labels, seed)
-        split = split_by_share(trials.times_us, valid=valid, test=test)
+        split = split_by_share(
+            trials.times_us, trials.settled_us, history.last_log_time_us, valid=valid, test=test
+        )
     with steps.step("compute features"):
         dataset = make_dataset(history, trials, split.train)
     comparer = Comparer(dataset, split, num_items=len(history.items), seed=seed, steps=steps)

@@ -5,7 +5,7 @@ N trials.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,19 +49,24 @@ class Trials:
     def __len__(self) -> int:
         return len(self.requests)
 
-    def rows(self, label: str, period: Period) -> NDArray[np.int64]:
-        """Return the trials of a period whose outcome was settled before the period's end.
+    @property
+    def settled_us(self) -> NDArray[np.int64]:
+        """From when on all outcomes that a trial speaks of are known, int64 [N]."""
+        known = np.stack(list(self.known_us.values()))
+        settled: NDArray[np.int64] = np.where(known == NEVER_US, -1, known).max(axis=0)
+        return settled
+
+    def rows(self, label: str, period: Period, settled_by_us: int) -> NDArray[np.int64]:
+        """Return the trials of a period whose outcome was settled by a moment.
 
         A positive alone would be known sooner than the negatives beside it; to take it then would
         teach a rate that is too high.
         """
-        return self._within(period, self.known_us[label] <= period.end_us)
+        return self._within(period, self.known_us[label] <= settled_by_us)
 
-    def judged_rows(self, labels: Iterable[str], period: Period) -> NDArray[np.int64]:
-        """Return the trials of a period that say something of a label, and whose outcomes are settled."""
-        known = np.stack([self.known_us[label] for label in labels])
-        speaks, settled = known != NEVER_US, known <= period.end_us
-        return self._within(period, speaks.any(axis=0) & (settled | ~speaks).all(axis=0))
+    def settled_rows(self, period: Period, settled_by_us: int) -> NDArray[np.int64]:
+        """Return the trials of a period of which every outcome was settled by a moment."""
+        return self._within(period, self.settled_us <= settled_by_us)
 
     def _within(self, period: Period, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
         inside = (self.times_us >= period.start_us) & (self.times_us < period.end_us)
