@@ -170,22 +170,36 @@ def _of_file(
             )
         fields[field] = column
     there = _columns_of(file)
-    by_name = {field: field for field in columns_of_kind if field not in fields and field in there}
-    return HistorySource(kind, file, fields | by_name, time, unit.value, id)
+    fields = {field: field for field in columns_of_kind if field in there} | fields
+    if missing := [
+        field for field in columns_of_kind if field in project.app.entities and field not in fields
+    ]:
+        raise UsageError(
+            f"{file.name} as {kind}",
+            expected=f"a column for {' and for '.join(missing)}",
+            received=f"the columns {', '.join(there)}",
+            mend=f"Say which it is: --map {missing[0]}=COLUMN.",
+        )
+    return HistorySource(kind, file, fields, time, unit.value, id)
 
 
-def _columns_of(file: Path) -> set[str]:
-    """Return the columns that a file's beginning shows; what is wrong with it the import says better."""
+def _columns_of(file: Path) -> list[str]:
+    """Return the columns that a file's beginning shows; what is wrong further down the import says."""
     import duckdb
 
-    readers = {".csv": "read_csv", ".jsonl": "read_json_auto", ".parquet": "read_parquet"}
-    if file.suffix not in readers or not file.is_file():
-        return set()
+    reader = {".csv": "read_csv", ".jsonl": "read_json_auto", ".parquet": "read_parquet"}.get(file.suffix)
+    if reader is None or not file.is_file():
+        raise UsageError(
+            file,
+            expected="a .csv, .jsonl or .parquet file",
+            received="no such file" if reader is not None else "another format",
+            mend="Mend the path." if reader is not None else "Convert it.",
+        )
     try:
         with duckdb.connect() as connection:
-            shown = connection.execute(
-                f"DESCRIBE SELECT * FROM {readers[file.suffix]}(?)", [str(file)]
-            ).fetchall()
-    except duckdb.Error:
-        return set()
-    return {row[0] for row in shown}
+            found = connection.execute(f"DESCRIBE SELECT * FROM {reader}(?)", [str(file)]).fetchall()
+    except duckdb.Error as error:
+        raise UsageError(
+            file, expected="a table", received=str(error).splitlines()[0], mend="Mend the file."
+        ) from None
+    return [row[0] for row in found]

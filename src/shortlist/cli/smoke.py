@@ -27,17 +27,17 @@ def first_feed(url: str) -> Feed:
 def drive(url: str) -> None:
     """Ask, watch, ask again; print one line of proof.
 
-    The same person asks twice before the watches, so that what changes by itself (the explored places,
-    the minutes passing) is not mistaken for an effect of them.
+    Before the watches and after them the feed is asked for in preview, which logs nothing: between the
+    two lie the watches alone. Asked for twice before, it shows what changes by itself: the explored places.
 
     Raises:
         DemoFailed: when the answer did not change, or not because of the watches.
     """
-    control, before = _feed(url, is_preview=True), _feed(url)
-    watched = [one for one in before["items"] if _seconds(one) > _ENGAGED_S][:NUM_WATCHED]
+    watched = [one for one in _feed(url)["items"] if _seconds(one) > _ENGAGED_S][:NUM_WATCHED]
     _check(len(watched) == NUM_WATCHED, f"the feed holds {len(watched)} videos long enough to watch")
+    control, before = _feed(url, is_preview=True), _feed(url, is_preview=True)
     _watch(url, watched)
-    after = _feed(url)
+    after = _feed(url, is_preview=True)
 
     ids = {one["item"] for one in watched}
     shown = {one["item"]: one["score"] for one in before["items"] if one["item"] not in ids}
