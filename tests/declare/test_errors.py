@@ -33,6 +33,13 @@ def label_first(d):
     app.label("returned", login, within="1d")
 
 
+def followed_history(d):
+    app = sl.App("follows")
+    user, artist = app.entity("user"), app.entity("artist")
+    app.event("watch", user, app.entity("video"))
+    app.features(sl.last(app.event("follow", user, artist), by=user, n=5))
+
+
 # What is declared wrongly, and words that its error must hold: the thing, and something of the mend.
 NAMES = {
     "app name with capitals": (lambda d: sl.App("Video"), ["app", "'Video'", "lower-case"]),
@@ -105,9 +112,9 @@ EXPRESSIONS = {
     "not": (lambda d: not d.video.explicit, ["expression video.explicit", "~"]),
     "chained": (lambda d: 3 < d.watch.watch_s < 30, ["chained comparison"]),
     "no brackets": (lambda d: d.watch.watch_s > 3 & d.video.explicit, ["operator &", "Compare first"]),
-    "no brackets either": (lambda d: 1 | d.video.explicit, ["operator |", "1 (float)"]),
+    "no brackets either": (lambda d: 1 | d.video.explicit, ["operator |", "1 (int)"]),
     "a number inverted": (lambda d: ~d.watch.watch_s, ["operator ~", "watch.watch_s (float)"]),
-    "text and number": (lambda d: d.video.topic > 3, ["operator >", "video.topic (str)", "3 (float)"]),
+    "text and number": (lambda d: d.video.topic > 3, ["operator >", "video.topic (str)", "3 (int)"]),
     "text ordered": (lambda d: d.video.topic < "b", ["operator <"]),
     "text added": (lambda d: d.video.topic + "b", ["operator +", "numbers for + - * /"]),
     "time and number": (lambda d: d.video.published > 3, ["operator >", "video.published (time)"]),
@@ -197,6 +204,18 @@ FEATURES = {
     "last of an event without items": (lambda d: sl.last(d.login, by=d.user, n=5), ["two entities"]),
     "last of none": (lambda d: sl.last(d.watch, by=d.user, n=0), ["last(watch)", "n from 1 to 10000"]),
     "last of a text": (lambda d: sl.last(d.watch, by=d.user, n="50"), ["last(watch)", "'50'"]),
+    "last by an item": (
+        lambda d: d.app.features(sl.last(d.watch, by=d.video, n=5)),
+        ["last(watch, by=video", "history of a user"],
+    ),
+    "last by an attribute": (
+        lambda d: d.app.features(sl.last(d.watch, by=d.user.country, n=5)),
+        ["history of a user", "by=user"],
+    ),
+    "last of events without an item": (
+        followed_history,
+        ["event with a video", "follow of ['user', 'artist']"],
+    ),
     "last where": (lambda d: sl.last(d.watch, by=d.user, n=5, where=d.watch.watch_s), ["a condition"]),
     "last window": (lambda d: sl.last(d.watch, by=d.user, n=5, window="0d"), ["last(watch), window"]),
     "recency of an entity": (lambda d: sl.recency(d.user, by=d.user), ["recency(user)", "Entity user"]),

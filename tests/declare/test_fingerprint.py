@@ -95,6 +95,19 @@ def test_a_change_of_a_part_changes_the_fingerprint(change):
     assert small(**SMALL_CHANGES[change]) != small()
 
 
+def test_the_event_that_a_stage_reads_by_default_is_part_of_the_fingerprint():
+    def first(*events):
+        app = sl.App("video")
+        user, video_ = app.entity("user"), app.entity("video")
+        for name in events:
+            app.event(name, user, video_)
+        app.surface("home", sources=[sl.ItemToItem()], filters=[sl.NotSeen()])
+        return app
+
+    assert list(first("watch", "like").read_features()) != list(first("like", "watch").read_features())
+    assert first("watch", "like").fingerprint() != first("like", "watch").fingerprint()
+
+
 def test_each_change_has_a_fingerprint_of_its_own():
     prints = [declare(**change).fingerprint() for change in CHANGES.values()]
     prints += [small(**change) for change in SMALL_CHANGES.values()]

@@ -8,7 +8,7 @@ from shortlist.declare.entities import Entity
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.events import IMPRESSION, IMPRESSION_FIELDS, Context, Event
 from shortlist.declare.expressions import Expression
-from shortlist.declare.features import Feature, as_features, check_parts
+from shortlist.declare.features import Feature, as_features, check_history, check_parts
 from shortlist.declare.fingerprint import fingerprint
 from shortlist.declare.labels import Label, declare_label
 from shortlist.declare.names import check_name
@@ -90,6 +90,7 @@ class App:
         for one in declared:
             for feature in as_features(one):
                 check_parts(feature, known | {id(self._impression)}, pair)
+                check_history(feature, pair)
                 self.declared_features.setdefault(feature.name, feature)
 
     def surface(

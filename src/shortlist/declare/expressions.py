@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _NUMBERS = ("int", "float")
 _MAX_NUMBER = sys.float_info.max
+_PAST_INT64 = 2**63
 _OPERATOR_NAMES = {"and": "&", "or": "|"}
 
 
@@ -154,7 +155,12 @@ class Constant(Expression):
 
     def __init__(self, value: float | str | bool) -> None:
         self.value = value
-        self.type = "bool" if isinstance(value, bool) else "str" if isinstance(value, str) else "float"
+        if isinstance(value, bool):
+            self.type = "bool"
+        elif isinstance(value, str):
+            self.type = "str"
+        else:
+            self.type = "int" if isinstance(value, int) and abs(value) < _PAST_INT64 else "float"
 
     def __str__(self) -> str:
         return repr(self.value)

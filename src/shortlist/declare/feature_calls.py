@@ -67,7 +67,8 @@ def sum(
 ) -> list[Feature]:
     """Declare the sum of a value over a key's events in each window; see `count`.
 
-    Values are added in fixed point, 2^-20 of a unit, so that the order of addition cannot show.
+    Values are added in fixed point, 2^-20 of a unit, so that the order of addition cannot show. A window
+    holds sums below 2^43 units (8.8e12): declare what is larger in a larger unit.
     """
     return _windowed("sum", event_of_value("sum", value), value, window, by, where, tile)
 
@@ -127,7 +128,14 @@ def rate(
 def last(
     source: Event, *, by: Entity, n: int, window: str | None = None, where: Expression | None = None
 ) -> list[Feature]:
-    """Declare a history: the items of a key's last `n` events, newest first.
+    """Declare a history: the items of a user's last `n` events, newest first.
+
+    Args:
+        source: an event with an item.
+        by: who chooses.
+        n: how many are remembered.
+        window: how far back; None for however old.
+        where: which events count.
 
     Raises:
         DeclarationError: for an event without an item, an `n` outside 1 to 10,000, or a key or

@@ -149,6 +149,26 @@ def check_parts(feature: Feature, known: Collection[int], pair: tuple[Entity, En
             )
 
 
+def check_history(feature: Feature, pair: tuple[Entity, Entity]) -> None:
+    """Check that a history is what it is read as: the chosen items of the one who chooses.
+
+    Raises:
+        DeclarationError: for a history of something else, or of events that choose nothing.
+    """
+    user, item = pair
+    if not isinstance(feature, Last):
+        return
+    is_of_user = len(feature.key) == 1 and feature.key[0] is user
+    if not is_of_user or not any(entity is item for entity in feature.source.entities):
+        raise DeclarationError(
+            f"feature {feature}",
+            expected=f"the history of a {user}: an event with a {item}, by={user}",
+            received=f"{feature.source} of {[str(entity) for entity in feature.source.entities]}, "
+            f"by {[str(part) for part in feature.key]}",
+            mend=f"Write sl.last(..., by={user}, n=50); count or rate what others do.",
+        )
+
+
 def _parts(feature: Feature) -> Iterator[Event | Label | Entity | ContextField]:
     for value in vars(feature).values():
         if isinstance(value, (Event, Label)):

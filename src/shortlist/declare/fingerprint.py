@@ -29,7 +29,8 @@ def description(app: App) -> dict[str, object]:
         "impression": [str(entity) for entity in app.pair or ()],
         "context": {name: field.type for name, field in sorted(app.request_context.fields.items())},
         "labels": [label.describe() for _, label in sorted(app.labels.items())],
-        "features": list(app.declared_features),
+        # The stages' too: which event NotSeen reads hangs on the order in which events are declared.
+        "features": list(app.read_features()),
         "surfaces": {
             name: {
                 "sources": [repr(stage) for stage in surface.sources],

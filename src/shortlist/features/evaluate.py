@@ -2,7 +2,8 @@
 
 Null is contagious in arithmetic and comparisons; `&`, `|` and `~` follow Kleene's three-valued
 logic (S. C. Kleene, Introduction to Metamathematics, 1952): false & null is false, true | null is
-true. A result that is not finite, such as a division by zero, is null.
+true. A result that is not finite, such as a division by zero, is null. Arithmetic is in 64-bit
+floats; two whole numbers compare as such, so that ids beyond 2**53 differ where they differ.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def evaluate(expression: Expression, read: Read) -> Values:
         return _kleene(expression.operator, left, right)
     if left.type == "str":
         left, right = left, _translated(right, left)
-    elif expression.type == "float" or {left.type, right.type} <= {"int", "float"}:
+    elif expression.type == "float" or {left.type, right.type} == {"int", "float"}:
         left, right = _as_floats(left), _as_floats(right)
     with np.errstate(all="ignore"):
         result = _BINARY[expression.operator](left.values, right.values)

@@ -73,7 +73,8 @@ class Oracle:
             return [str(row.fields[name]) for row in reversed(rows[-feature.n :])]
         if isinstance(feature, Age):
             since = self._at_request(feature.since, moment)
-            return None if since is None else (moment.time_us - float(since)) / 1e6
+            assert since is None or isinstance(since, int)
+            return None if since is None else float(moment.time_us - since) / 1e6
         assert isinstance(feature, Value)
         value = self._at_request(feature.expression, moment)
         return float(value) if isinstance(value, (bool, int)) else value
@@ -227,6 +228,8 @@ def _evaluate(expression: Expression, read: Callable[[Column], Scalar]) -> Scala
         return None if None in (left, right) else not decisive
     if left is None or right is None:
         return None
+    if operator in "+-*/" or {operand.type for operand in expression.operands()} == {"int", "float"}:
+        left, right = float(left), float(right)
     if operator in ("==", "!="):
         return (left == right) == (operator == "==")
     assert not isinstance(left, str)
