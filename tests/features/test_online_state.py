@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 import shortlist as sl
 from shortlist.declare.app import App
 from shortlist.features.encoders import Encoding
-from shortlist.features.online import OnlineState
-from shortlist.features.snapshot import FILE, SnapshotMismatch
+from shortlist.features.online import LogGap, OnlineState
+from shortlist.features.snapshot import FILE, SnapshotMismatch, write_snapshot
+from shortlist.features.values import Values
+from shortlist.features.vocabulary import Vocabulary
 from shortlist.log.columns import Batch, Columns, Strings
 
 SECOND_US = 1_000_000
@@ -118,3 +121,67 @@ def test_a_snapshot_that_cannot_be_used_says_so(damage: str, tmp_path: Path) -> 
         app = declaration("another")
     with pytest.raises(SnapshotMismatch, match="the state is rebuilt from the log"):
         OnlineState.restore(app, tmp_path)
+
+
+def test_a_batch_after_a_gap_is_refused_and_changes_nothing() -> None:
+    state = OnlineState(declaration())
+    state.apply(watches(1, np.arange(5), ["u"], ["a"]))
+    with pytest.raises(LogGap, match=r"expected record 6 next, received record 7; .* catch_up"):
+        state.apply(watches(7, np.array([5]), ["u"], ["a"]))
+    assert state.last_seq == 5
+    state.apply(watches(6, np.array([5, 6]), ["u"], ["a"]))
+    assert read(state, "u", ["a"])[0, 0] == 7
+
+
+def test_a_kind_that_the_declaration_no_longer_names_is_passed_over() -> None:
+    state = OnlineState(declaration())
+    kept, gone = watches(1, np.arange(5), ["u"], ["a"]), watches(6, np.arange(5, 9), ["u"], ["a"])
+    state.apply(Batch(1, 9, kept.kinds | {"gone": replace(gone.kinds["watch"], kind="gone")}))
+    assert state.last_seq == 9
+    assert read(state, "u", ["a"])[0, 0] == 5
+
+
+def test_a_snapshot_is_of_one_moment_though_records_come_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A snapshot that held a later topic would count the tail's watches under it."""
+    app = declaration()
+    state = OnlineState(app)
+    first = Batch(1, 6, watches(2, np.arange(5), ["u"], ["a"]).kinds | updates(1, "t1"))
+    tail = [watches(7, np.array([5]), ["u"], ["a"]), Batch(8, 8, updates(8, "t2"))]
+
+    def slow_write(folder: Path, *snapshot: object) -> None:
+        for batch in tail:
+            state.apply(batch)
+        write_snapshot(folder, *snapshot)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("shortlist.features.online.write_snapshot", slow_write)
+    state.apply(first)
+    state.snapshot(tmp_path)
+    restored = OnlineState.restore(app, tmp_path)
+    for batch in (*tail, Batch(9, 9, updates(9, "t1"))):
+        restored.apply(batch)
+    assert read(restored, "u", ["a"])[0, 3] == 6
+
+
+def updates(seq: int, topic: str) -> dict[str, Columns]:
+    """Return one update of the video "a"."""
+    now = np.array([seq])
+    fields = {
+        "video": Strings(np.array([0], np.int32), ["a"]),
+        "topic": Strings(np.array([0], np.int32), [topic]),
+    }
+    return {"video": Columns("video", now, now - 1, now - 1, fields)}  # type: ignore[arg-type]
+
+
+def test_a_text_is_numbered_by_the_encoding_however_the_vocabulary_grew() -> None:
+    encoding, vocabulary = Encoding(["topic"], {"topic": ["t1", "t2"]}), Vocabulary()
+    for texts in ([], ["t3"], ["t2"], ["t4", "t1"]):
+        vocabulary.insert(texts)
+        codes = np.array([-1, *vocabulary.codes(["t1", "t2", "t3"])])
+        numbers = encoding.encode("topic", Values("str", codes, codes >= 0, vocabulary))
+        known = [n if t in vocabulary.texts() else np.nan for t, n in (("t1", 0.0), ("t2", 1.0))]
+        assert np.array_equal(numbers, [np.nan, *known, np.nan], equal_nan=True)
+    other = Vocabulary(["t2"])
+    numbers = encoding.encode("topic", Values("str", np.array([0]), np.array([True]), other))
+    assert numbers.tolist() == [1.0]

@@ -15,6 +15,7 @@ from shortlist.features.values import Values
 from shortlist.features.vocabulary import Vocabulary
 
 _FILE = "encoding.json"
+_NOTHING_NUMBERED = np.array([np.nan])
 
 
 class Encoding:
@@ -47,11 +48,15 @@ class Encoding:
 
     def _table(self, name: str, vocabulary: Vocabulary) -> np.ndarray:
         """Return the category number of every code, and NaN last, where code -1 finds it."""
-        known = self._tables.get(name)
-        if known is not None and known[0] is vocabulary and len(known[1]) == len(vocabulary) + 1:
-            return known[1]
-        numbers = self._numbers[name]
-        table = np.array([*(numbers.get(text, np.nan) for text in vocabulary.texts()), np.nan])
+        owner, table = self._tables.get(name, (vocabulary, _NOTHING_NUMBERED))
+        if owner is not vocabulary:
+            table = _NOTHING_NUMBERED
+        num_known, size = len(table) - 1, len(vocabulary)
+        if num_known < size:
+            # A vocabulary only grows; numbering it anew for each new text would hold every reader up.
+            numbers = self._numbers[name]
+            added = [numbers.get(text, np.nan) for text in vocabulary.texts(range(num_known, size))]
+            table = np.concatenate([table[:-1], added, table[-1:]])
         self._tables[name] = (vocabulary, table)
         return table
 

@@ -31,6 +31,16 @@ from shortlist.log.protocol import EventLog
 _RELEASE_STEP_BYTES = 64 * 2**20
 
 
+class LogGap(ValueError):
+    """A batch that does not follow what was folded; imported history, for one, is not delivered live."""
+
+    def __init__(self, last_seq: int, first_seq: int) -> None:
+        super().__init__(
+            f"online state: expected record {last_seq + 1} next, received record {first_seq}; "
+            f"fold what lies between with catch_up(log)"
+        )
+
+
 class OnlineState:
     """Every fold of one declaration over the log, as of the last record applied.
 
@@ -63,8 +73,14 @@ class OnlineState:
         return self.tables[self.app.item_entity.entity_name]
 
     def apply(self, batch: Batch) -> None:
-        """Fold a batch of records; those already folded are skipped."""
+        """Fold a batch of records; those already folded are skipped.
+
+        Raises:
+            LogGap: when records before the batch were never folded; nothing is folded then.
+        """
         with self.lock:
+            if batch.first_seq > self.last_seq + 1:
+                raise LogGap(self.last_seq, batch.first_seq)
             if batch.first_seq <= self.last_seq:
                 batch = after(batch, self.last_seq)
             if not batch.kinds:

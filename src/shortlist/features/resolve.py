@@ -56,6 +56,7 @@ class Resolver:
 
     def __init__(self, app: App, plan: Plan) -> None:
         self.app, self.plan = app, plan
+        self.kinds = frozenset(app.log_schema())
         self.tables = {name: EntityTable(entity) for name, entity in app.entities.items()}
         keys = [track.key for track in plan.tracks] + [key for _, key in plan.recencies]
         keys += [history.key for history in plan.histories.values()]
@@ -80,7 +81,9 @@ class _BatchResolution:
         self._columns: dict[tuple[str, int], Values] = {}
 
     def run(self) -> Resolved:
-        kinds = self.batch.kinds
+        # A log outlives its declarations: kinds that this one does not name are passed over.
+        declared = self.resolver.kinds
+        kinds = {kind: columns for kind, columns in self.batch.kinds.items() if kind in declared}
         self.updates = {
             name: self._read_updates(table, kinds[name])
             for name, table in self.tables.items()

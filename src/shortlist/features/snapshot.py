@@ -79,7 +79,7 @@ def read_snapshot(folder: Path, fingerprint: str) -> tuple[tuple[int, int], Arra
 
 
 def state_arrays(resolver: Resolver, kept: KeptState) -> Arrays:
-    """Return the whole state as named arrays."""
+    """Return the whole state as named arrays, copies that no later record changes."""
     arrays: Arrays = {}
 
     def put(prefix: str, parts: Mapping[str, np.ndarray]) -> None:
@@ -88,7 +88,7 @@ def state_arrays(resolver: Resolver, kept: KeptState) -> Arrays:
     for name, table in resolver.tables.items():
         arrays[f"entity/{name}/ids"] = _packed(table.vocabulary)
         for attribute in table.entity.attribute_types:
-            arrays[f"entity/{name}/column/{attribute}"] = table.column(attribute)
+            arrays[f"entity/{name}/column/{attribute}"] = table.column(attribute).copy()
         for attribute, vocabulary in table.vocabularies.items():
             arrays[f"entity/{name}/texts/{attribute}"] = _packed(vocabulary)
     for number, space in enumerate(resolver.key_spaces.values()):
@@ -99,7 +99,7 @@ def state_arrays(resolver: Resolver, kept: KeptState) -> Arrays:
     for number, arena in enumerate(kept.arenas):
         put(f"arena/{number}", arena.snapshot())
     for number, last in enumerate(kept.last_times):
-        arrays[f"last/{number}"] = last.times_us
+        arrays[f"last/{number}"] = last.times_us.copy()
     for number, history in enumerate(kept.histories.values()):
         put(f"history/{number}", history.snapshot())
     return arrays
