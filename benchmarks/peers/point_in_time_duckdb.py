@@ -85,8 +85,8 @@ def _last(con: duckdb.DuckDBPyConnection) -> np.ndarray:
             SELECT r.n, r."user", h.place FROM requests r ASOF JOIN numbered h
             ON r."user" = h."user" AND r.t > h.t
         )
-        SELECT h.n, h.place - e.place AS back, e.item FROM heads h JOIN numbered e
-        ON e."user" = h."user" AND e.place <= h.place AND e.place > h.place - {_LAST}
+        SELECT h.n, back, e.item FROM (SELECT *, unnest(range({_LAST})) AS back FROM heads) h
+        JOIN numbered e ON e."user" = h."user" AND e.place = h.place - h.back
         """
     ).fetchnumpy()
     (num_requests,) = con.execute("SELECT count(*) FROM requests").fetchone() or (0,)
