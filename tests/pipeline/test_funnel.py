@@ -16,14 +16,20 @@ import shortlist as sl
 from pipeline.misbehaving import FixedSource, ReversingReranker
 from pipeline.test_crew import soon, workers
 from pipeline.workshop import workshop
+from shortlist.log.record import Record
 from shortlist.models.popularity import Popularity
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.pipeline.errors import FunnelError
 from shortlist.pipeline.funnel import Funnel
 from shortlist.stages.rankers.expected_value import ExpectedValue
-from stages.town import NUM_USERS, past, release_items, watched
+from stages.town import NUM_USERS, fold, past, release_items, watched
 
 VIDEOS = {record.fields["video"]: record.fields for record in past() if record.kind == "video"}
+
+
+def one_watch(seq, time_us):
+    fields = {"user": "u1", "video": "v0", "watch_s": 50.0}
+    return Record(seq, time_us, "watch", time_us, None, fields)
 
 
 def everything(town):
@@ -92,6 +98,34 @@ class TestASlate:
         features = shop.state.features(asked.user, answer.items, asked.time_us, asked.context, encoding)
         assert answer.features.tobytes() == features.tobytes()
         assert np.isfinite(features).any()
+
+    def test_the_evidence_says_the_moment_of_the_features_though_a_record_came_in_between(self):
+        later_us = 3_600_000_000
+        watching = threading.Event()
+
+        class Watching(sl.NotSeen):
+            """Somebody watches while this request is filtered."""
+
+            def ready(self, app):
+                keep = super().ready(app)
+
+                def watch_and_keep(query, items):
+                    state = query.state
+                    if watching.is_set():
+                        fold(state, [one_watch(state.last_seq + 1, query.time_us + later_us)])
+                    return keep(query, items)
+
+                return watch_and_keep
+
+        shop = workshop(lambda town: [sl.Popular(n=50), Watching(n=50)], ranker=True)
+        asked = shop.query()
+        watching.set()
+        answer = shop.funnel.recommend(asked)
+        assert answer.as_of_seq == shop.state.last_seq == len(past()) + 1
+        assert answer.time_us == shop.state.last_log_time_us + 1 == asked.time_us + later_us + 1
+        encoding = shop.funnel._phases.ranker.encoding
+        features = shop.state.features(asked.user, answer.items, answer.time_us, {}, encoding)
+        assert answer.features.tobytes() == features.tobytes()
 
     def test_every_slot_names_its_sources(self, plain):
         asked = plain.query(k=50)

@@ -32,6 +32,8 @@ class Answer:
         positions: int64 [k], from 1.
         sources: the names of the sources that proposed each item, or `FALLBACK`.
         as_of_seq: the log position of the features; of the state, where none were read.
+        time_us: the moment of the features: the request's, or right after the last record that came
+            between. Both together are what it takes to compute the features again from the log.
         degraded: what went wrong, in words; empty when all is well.
         trace: what each stage did.
     """
@@ -45,6 +47,7 @@ class Answer:
     positions: Items
     sources: tuple[tuple[str, ...], ...]
     as_of_seq: int
+    time_us: int
     degraded: tuple[str, ...]
     trace: Trace
 
@@ -59,10 +62,13 @@ def answer(record: Record, query: Query, source_names: Sequence[str], labels: Se
     ranked = record.ranked
     if ranked is None:
         features = parts = np.empty((len(items), 0), np.float32)
+        with query.state.lock:
+            as_of_seq, time_us = query.state.last_seq, query.state.moment(query.time_us)
     else:
         by_item = np.argsort(ranked.items)
         rows = by_item[np.searchsorted(ranked.items, items, sorter=by_item)]
         features, parts = ranked.features[rows], ranked.parts[rows]
+        as_of_seq, time_us = ranked.as_of_seq, ranked.time_us
     return Answer(
         items=items,
         scores=slate.scores[: query.k],
@@ -72,7 +78,8 @@ def answer(record: Record, query: Query, source_names: Sequence[str], labels: Se
         propensities=slate.propensities[: query.k],
         positions=np.arange(1, len(items) + 1),
         sources=tuple(_names(mask, source_names) for mask in slate.sources[: query.k].tolist()),
-        as_of_seq=query.state.last_seq if ranked is None else ranked.as_of_seq,
+        as_of_seq=as_of_seq,
+        time_us=time_us,
         degraded=tuple(record.degraded),
         trace=Trace(tuple(record.stages), record.elapsed_ms),
     )

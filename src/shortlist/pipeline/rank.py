@@ -33,6 +33,7 @@ class Ranker:
 class _Features:
     values: NDArray[np.float32]
     as_of_seq: int
+    time_us: int
     elapsed_ms: float
 
 
@@ -77,11 +78,13 @@ class Ranking:
     def _run(self, query: Query) -> None:
         state, items = query.state, self._candidates.items
         started_s = time.perf_counter()
-        with state.lock:  # the features and the log position they are logged with are of one moment
-            as_of_seq = state.last_seq
-            values = state.features(query.user, items, query.time_us, query.context, self._ranker.encoding)
+        with state.lock:  # the features, and the log position and moment they are logged with, are as one
+            # A record may have come since the request did: the moment is after it, or the online sums
+            # would hold it and those computed from the log would not.
+            as_of_seq, time_us = state.last_seq, state.moment(query.time_us)
+            values = state.features(query.user, items, time_us, query.context, self._ranker.encoding)
         featured_s = time.perf_counter()
-        self._features = _Features(values, as_of_seq, 1000 * (featured_s - started_s))
+        self._features = _Features(values, as_of_seq, time_us, 1000 * (featured_s - started_s))
         scores, parts = self._ranker.scorer.score(values)
         if scores.shape != items.shape:
             raise TypeError(f"expected one score per candidate, {len(items)}, received {list(scores.shape)}")
@@ -95,7 +98,9 @@ class Ranking:
         if features is not None:
             record.stages.append(StageTrace("features", "features", count, count, {}, features.elapsed_ms))
             parts = np.empty((count, 0), np.float32) if scored is None else scored.parts
-            record.ranked = Ranked(self._candidates.items, features.values, parts, features.as_of_seq)
+            record.ranked = Ranked(
+                self._candidates.items, features.values, parts, features.as_of_seq, features.time_us
+            )
         if scored is None:
             elapsed_ms = 1000 * (time.perf_counter() - self.started_s)
             stage, role = ("features", "features") if features is None else (name, "ranker")

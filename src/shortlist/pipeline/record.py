@@ -21,12 +21,16 @@ def _nothing() -> Items:
 
 @dataclass(frozen=True)
 class Ranked:
-    """What ranked the candidates `items` [C]: features [C, F], parts [C, P]; F, P are 0 if not computed."""
+    """What ranked the candidates `items` [C]: features [C, F], parts [C, P]; F, P are 0 if not computed.
+
+    The features are those of the moment `time_us`, after the records up to `as_of_seq`.
+    """
 
     items: Items
     features: NDArray[np.float32]
     parts: NDArray[np.float32]
     as_of_seq: int
+    time_us: int
 
 
 @dataclass
