@@ -62,8 +62,9 @@ def answer(record: Record, query: Query, source_names: Sequence[str], labels: Se
     ranked = record.ranked
     if ranked is None:
         features = parts = np.empty((len(items), 0), np.float32)
-        with query.state.lock:
-            as_of_seq, time_us = query.state.last_seq, query.state.moment(query.time_us)
+        # Without the lock, which a stage may hold still. The position first: the moment is then after it.
+        as_of_seq = query.state.last_seq
+        time_us = query.state.moment(query.time_us)
     else:
         by_item = np.argsort(ranked.items)
         rows = by_item[np.searchsorted(ranked.items, items, sorter=by_item)]
