@@ -6,7 +6,7 @@ Shape legend: N rows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -55,14 +55,15 @@ def read_history(
         last_log_time_us = max([last_log_time_us, *times_us])
         if progress is not None:
             progress(batch.last_seq, last_seq)
+    joins = _Joins()
     return LogHistory(
         resolver,
-        _joined([one.tracks for one in resolved], _joined_streams),
-        _joined([one.recencies for one in resolved], _joined_streams),
-        _joined([one.histories for one in resolved], _joined_streams),
-        _joined([one.updates for one in resolved], _joined_updates),
-        _joined([one.events for one in resolved], concatenated),
-        _joined([one.conversions for one in resolved], _joined_conversions),
+        _joined([one.tracks for one in resolved], joins.streams),
+        _joined([one.recencies for one in resolved], joins.streams),
+        _joined([one.histories for one in resolved], joins.streams),
+        _joined([one.updates for one in resolved], joins.updates),
+        _joined([one.events for one in resolved], joins.rows),
+        _joined([one.conversions for one in resolved], joins.conversions),
         {
             name: column.expression
             for name, column in zip(plan.names, plan.columns, strict=True)
@@ -81,28 +82,40 @@ def _joined(by_batch: list[dict[K, P]], join: Callable[[list[P]], P]) -> dict[K,
     return {name: join(found) for name, found in parts.items()}
 
 
-def _joined_streams(parts: list[Stream]) -> Stream:
-    if len(parts) == 1:
-        return parts[0]
-    return Stream(
-        np.concatenate([part.keys for part in parts]),
-        np.concatenate([part.seqs for part in parts]),
-        np.concatenate([part.times_us for part in parts]),
-        np.concatenate([part.values for part in parts]),
-    )
+class _Joins:
+    """Joins batches end to end. What tracks share in every batch, such as times, they share in the whole."""
 
+    def __init__(self) -> None:
+        self._arrays: dict[tuple[int, ...], np.ndarray] = {}
 
-def _joined_updates(parts: list[Updates]) -> Updates:
-    return Updates(
-        np.concatenate([part.codes for part in parts]),
-        np.concatenate([part.seqs for part in parts]),
-        np.concatenate([part.times_us for part in parts]),
-        {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns},
-    )
+    def streams(self, parts: list[Stream]) -> Stream:
+        return Stream(
+            self._array([part.keys for part in parts]),
+            self._array([part.seqs for part in parts]),
+            self._array([part.times_us for part in parts]),
+            self._array([part.values for part in parts]),
+        )
 
+    def updates(self, parts: list[Updates]) -> Updates:
+        return Updates(
+            self._array([part.codes for part in parts]),
+            self._array([part.seqs for part in parts]),
+            self._array([part.times_us for part in parts]),
+            {name: self._array([part.columns[name] for part in parts]) for name in parts[0].columns},
+        )
 
-def _joined_conversions(parts: list[Conversions]) -> Conversions:
-    return Conversions(
-        concatenated([part.rows for part in parts]),
-        np.concatenate([part.impression_seqs for part in parts]),
-    )
+    def rows(self, parts: list[Rows]) -> Rows:
+        return concatenated(parts, self._array)
+
+    def conversions(self, parts: list[Conversions]) -> Conversions:
+        return Conversions(
+            self.rows([part.rows for part in parts]),
+            self._array([part.impression_seqs for part in parts]),
+        )
+
+    def _array(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        # The batches are held until all is joined, so an identity stands for one array only.
+        same = tuple(map(id, parts))
+        if same not in self._arrays:
+            self._arrays[same] = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return self._arrays[same]

@@ -28,6 +28,9 @@ from shortlist.features.values import Values
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.log.protocol import EventLog
 
+_ROWS_AT_ONCE = 1 << 20
+"""The window sums of a request take tens of times the memory of its row; only so many are held at once."""
+
 __all__ = ["History", "Outcomes", "Requests"]
 
 
@@ -130,7 +133,12 @@ class History:
 
     def features(self, requests: Requests, encoding: Encoding) -> np.ndarray:
         """Compute the feature matrix float32[N, F] of past requests, a row each, in their order."""
-        return feature_matrix(self.plan, PastFacts(self._history, requests), encoding, len(requests))
+        matrix = np.empty((len(requests), encoding.num_columns), np.float32)
+        for start in range(0, max(len(requests), 1), _ROWS_AT_ONCE):
+            some = requests.take(slice(start, start + _ROWS_AT_ONCE))
+            facts = PastFacts(self._history, some)
+            matrix[start : start + _ROWS_AT_ONCE] = feature_matrix(self.plan, facts, encoding, len(some))
+        return matrix
 
     def last(self, feature: Last, requests: Requests) -> np.ndarray:
         """Return each request's history, codes int64[N, n], newest first, -1 where it ends."""

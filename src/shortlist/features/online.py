@@ -89,8 +89,9 @@ class OnlineState:
             resolved = self.resolver.resolve(batch)
             latest_us = max(int(columns.log_time_us[-1]) for columns in batch.kinds.values())
             self.kept.fold(resolved)
-            self.last_seq = batch.last_seq
+            # In this order, so that a moment read without the lock is after the position read before it.
             self.last_log_time_us = max(self.last_log_time_us, latest_us)
+            self.last_seq = batch.last_seq
             if self.num_bytes > 2 * self._num_bytes_released + _RELEASE_STEP_BYTES:
                 self.release()
 

@@ -35,8 +35,8 @@ class Requests:
     def __len__(self) -> int:
         return len(self.users)
 
-    def take(self, rows: np.ndarray) -> Requests:
-        """Return some of the requests, by number or by mask."""
+    def take(self, rows: np.ndarray | slice) -> Requests:
+        """Return some of the requests, by number, by mask or from here to there."""
         context = {
             name: Values(value.type, value.values[rows], value.known[rows], value.vocabulary)
             for name, value in self.context.items()

@@ -90,14 +90,14 @@ def joined(parts: Sequence[Rows]) -> Rows:
     return Rows(merge(lambda part: part.seqs), merge(lambda part: part.times_us), ids, {})
 
 
-def concatenated(parts: Sequence[Rows]) -> Rows:
-    """Join rows of one kind, each part after the one before it; one part or more."""
+def concatenated(parts: Sequence[Rows], join: Callable[[Sequence[np.ndarray]], np.ndarray]) -> Rows:
+    """Join rows of one kind, one part or more, each after the one before it; `join` joins the arrays."""
     if len(parts) == 1:
         return parts[0]
     return Rows(
-        np.concatenate([part.seqs for part in parts]),
-        np.concatenate([part.times_us for part in parts]),
-        {name: np.concatenate([part.ids[name] for part in parts]) for name in parts[0].ids},
+        join([part.seqs for part in parts]),
+        join([part.times_us for part in parts]),
+        {name: join([part.ids[name] for part in parts]) for name in parts[0].ids},
         {name: _concatenated_values([part.fields[name] for part in parts]) for name in parts[0].fields},
     )
 
