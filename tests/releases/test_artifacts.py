@@ -145,6 +145,13 @@ def test_a_model_of_a_kind_nobody_knows_is_refused(app, folder):
         load_contents(folder, app)
 
 
+@pytest.mark.parametrize("path", ["../elsewhere", "/tmp/elsewhere", "surfaces/../../elsewhere"])
+def test_a_model_outside_the_release_is_refused(app, folder, path):
+    changed(folder, lambda home: home["sources"]["1"].update(path=path))
+    with pytest.raises(ReleaseCorrupted, match="models inside the release"):
+        load_contents(folder, app)
+
+
 def test_a_model_in_the_wrong_role_is_refused(app, folder):
     changed(folder, lambda home: home["sources"].update({"1": home["rankers"]["watched"]}))
     with pytest.raises(ReleaseCorrupted, match="FittedRetrieval"):

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from releases.sample import publish
-from shortlist.releases import Registry
+from shortlist.releases import BundleWriter, Registry
 
 NUM_MOVES = 50
 
@@ -99,3 +99,18 @@ print(*{publish(Registry(pathlib.Path(sys.argv[1])), seed=number % 3) for number
     for id in printed:
         registry.open(id)
     assert not list((registry.folder / "staging").iterdir())
+
+
+def test_a_writer_does_not_mind_a_bundle_that_goes_away_while_it_sweeps(registry, monkeypatch):
+    left = registry.folder / "staging" / "left"
+    left.mkdir()
+    listed = Path.iterdir
+
+    def iterdir(folder):
+        found = list(listed(folder))
+        left.rmdir()  # its writer ends right after the listing
+        return iter(found)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with BundleWriter(registry.folder) as bundle:
+        assert bundle.folder.is_dir()

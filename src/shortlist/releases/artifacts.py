@@ -11,7 +11,7 @@ surfaces/<surface>/rankers/<label>/      what predicts a label
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import msgspec
@@ -132,6 +132,9 @@ def _save(folder: Path, path: str, fitted: FittedRanker | FittedRetrieval) -> _M
 
 
 def _load(folder: Path, model: _Model, role: type[Fitted]) -> Fitted:
+    inside = PurePosixPath(model.path)
+    if inside.is_absolute() or ".." in inside.parts:
+        raise _corrupted(folder / CONTENTS, "models inside the release", repr(model.path))
     found = fitted_class(model.kind)
     if not issubclass(found, role):
         raise _corrupted(folder / model.path, f"a {role.__name__}", f"a {model.kind}")

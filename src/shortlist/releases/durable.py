@@ -58,9 +58,13 @@ def claim(folder: Path) -> int | None:
     """Take a folder for this process, without waiting.
 
     Returns:
-        A descriptor to close when done with the folder, or None when a live process has it.
+        A descriptor to close when done with the folder, or None when a live process has it, or has just
+        removed it.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
