@@ -40,6 +40,13 @@ def followed_history(d):
     app.features(sl.last(app.event("follow", user, artist), by=user, n=5))
 
 
+def too_many_labels(d):
+    app = sl.App("labels")
+    watch = app.event("watch", app.entity("user"), app.entity("video"))
+    for number in range(63):
+        app.label(f"label{number}", watch, within="1h")
+
+
 # What is declared wrongly, and words that its error must hold: the thing, and something of the mend.
 NAMES = {
     "app name with capitals": (lambda d: sl.App("Video"), ["app", "'Video'", "lower-case"]),
@@ -216,6 +223,7 @@ FEATURES = {
         followed_history,
         ["event with a video", "follow of ['user', 'artist']"],
     ),
+    "too many labels": (too_many_labels, ["label label62", "at most 62 labels"]),
     "last where": (lambda d: sl.last(d.watch, by=d.user, n=5, where=d.watch.watch_s), ["a condition"]),
     "last window": (lambda d: sl.last(d.watch, by=d.user, n=5, window="0d"), ["last(watch), window"]),
     "recency of an entity": (lambda d: sl.recency(d.user, by=d.user), ["recency(user)", "Entity user"]),

@@ -117,7 +117,8 @@ def apps(draw: st.DrawFn) -> App:
         sl.count(search, by=user, window="1m"),
         sl.count(follow, by=user, window="1m"),
         sl.age(video.published), sl.age(context.opened),
-        video.size, user.city == video.size, context.opened > video.published,
+        video.size, video.size * video.size * video.size, user.city == video.size,
+        context.opened > video.published,
         video.duration_s, video.topic, user.country, user.adult, ~video.explicit | user.adult,
         video.duration_s / (video.size - 2), context.device, context.hour,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from shortlist.declare.events import IMPRESSION, IMPRESSION_FIELDS, Context, Eve
 from shortlist.declare.expressions import Expression
 from shortlist.declare.features import Feature, as_features, check_history, check_parts
 from shortlist.declare.fingerprint import fingerprint
-from shortlist.declare.labels import Label, declare_label
+from shortlist.declare.labels import MAX_LABELS, Label, declare_label
 from shortlist.declare.names import check_name
 from shortlist.declare.surface import SLO, Stage, Surface, declare_surface
 from shortlist.declare.types import FieldType, field_type
@@ -79,6 +79,13 @@ class App:
         """
         self._claim("label", name, self.labels, self.events, self.entities)
         pair = self._required_pair(f"label {name}")
+        if len(self.labels) == MAX_LABELS:
+            raise DeclarationError(
+                f"label {name}",
+                expected=f"at most {MAX_LABELS} labels",
+                received="one more",
+                mend="Drop those that no surface values and no feature reads.",
+            )
         self.labels[name] = label = declare_label(name, what, within, pair)
         return label
 

@@ -10,6 +10,9 @@ from shortlist.declare.events import IMPRESSION, Event
 from shortlist.declare.expressions import Attribute, ContextField, EventField, Expression
 from shortlist.declare.types import duration_text, duration_us
 
+MAX_LABELS = 62
+"""What an impression turned positive for is kept as the bits of one whole number."""
+
 
 @dataclass(frozen=True, eq=False)
 class Label:

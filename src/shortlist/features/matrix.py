@@ -21,6 +21,7 @@ from shortlist.features.values import Values
 from shortlist.log.columns import NULL_INT
 
 US_PER_S = 1e6
+_MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 class Facts(Protocol):
@@ -86,7 +87,9 @@ def _value(name: str, column: ValueColumn, facts: Facts, encoding: Encoding) -> 
         return _seconds_since(facts.times_us(), np.where(values.known, values.values, NULL_INT))
     if values.type == "str":
         return encoding.encode(name, values)
-    return values.number()
+    numbers = values.number()
+    # The matrix is float32: what would become infinite in it is null, as any result that is not finite.
+    return np.where(np.abs(numbers) <= _MAX_FLOAT32, numbers, np.nan)
 
 
 def _seconds_since(now_us: np.ndarray, since_us: np.ndarray) -> np.ndarray:

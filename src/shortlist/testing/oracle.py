@@ -30,6 +30,7 @@ Scalar = float | int | str | bool | None
 
 _STEPS = 2**20
 _LIMIT = 2**31
+_MAX_FLOAT32 = (2 - 2**-23) * 2.0**127
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,9 @@ class Oracle:
             return None if since is None else float(moment.time_us - since) / 1e6
         assert isinstance(feature, Value)
         value = self._at_request(feature.expression, moment)
-        return float(value) if isinstance(value, (bool, int)) else value
+        if value is None or isinstance(value, str):
+            return value
+        return float(value) if abs(float(value)) <= _MAX_FLOAT32 else None
 
     def outcome(self, label: Label, impression_seq: int) -> bool:
         """Tell whether an impression ever turned positive."""

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from shortlist.compiled import compiled
+from shortlist.declare.labels import MAX_LABELS
 from shortlist.features.kernels.arrays import Int64s, as_int64
 from shortlist.features.kernels.key_index import hash_of
 
 USER, ITEM, TIME, SEQ, BITS, NUM_COLUMNS = 0, 1, 2, 3, 4, 5
-MAX_LABELS = 62
 SMALLEST_TABLE = 16
 
 
