@@ -171,3 +171,23 @@ def test_a_log_without_impressions_trains_and_says_that_it_was_sampled(app, log,
         by_name = {contender.name: contender.score for contender in contest.contenders}
         assert by_name["Rate"].num_positives > 150
         assert by_name["BoostedTrees"].gauc.low > by_name["ItemRate"].gauc.high, contest.label
+
+
+def test_of_many_positives_some_are_chosen_and_all_still_count_as_taken(app, log, history):
+    good = app.labels["good"]
+    everything = sampled_trials(history, log, [good], num_negatives=3)
+    trials = sampled_trials(history, log, [good], num_negatives=3, max_lists=40)
+    num_positives = int(everything.positive["good"].sum())
+    assert len(np.unique(trials.lists)) == trials.positive["good"].sum() == 40
+    assert trials.sampling.endswith(f"40 of {num_positives:,} positives of good")
+    positive = everything.positive["good"] == 1
+    requests = everything.requests
+    had = set(
+        zip(requests.users[positive].tolist(), requests.items[positive].tolist(),
+            requests.as_of_seq[positive].tolist(), strict=True)
+    )  # fmt: skip
+    for user, item, seq in zip(
+        *(column[trials.positive["good"] == 0].tolist() for column in
+          (trials.requests.users, trials.requests.items, trials.requests.as_of_seq)), strict=True
+    ):  # fmt: skip
+        assert not any(u == user and i == item and s <= seq for u, i, s in had)

@@ -32,6 +32,7 @@ def sampled_trials(
     labels: Sequence[Label],
     *,
     num_negatives: int = 10,
+    max_lists: int = 100_000,
     draw: Draw = "uniform",
     seed: int = 0,
 ) -> Trials:
@@ -46,6 +47,8 @@ def sampled_trials(
         log: the same log.
         labels: what to learn; each gives lists of its own.
         num_negatives: D, how many items are drawn for a positive.
+        max_lists: of how many positives of a label, at most, trials are made; of more, as many are
+            chosen at random. A million trials are enough to learn from, and fit in minutes.
         draw: "uniform" over the items known by then, or "popularity": in proportion to the label's
             positives so far.
         seed: of the draws.
@@ -56,10 +59,15 @@ def sampled_trials(
     random = np.random.default_rng(seed)
     first_seqs = _first_seqs(history, log)
     parts = []
+    thinned = ""
     for label in labels:
         rows = positives(history, label)
         if rows is not None:
-            parts.append(_lists(history, label, rows, first_seqs, num_negatives, draw, random))
+            chosen = np.arange(len(rows))
+            if len(rows) > max_lists:
+                chosen = np.sort(random.choice(len(rows), max_lists, replace=False))
+                thinned = f", {max_lists:,} of {len(rows):,} positives of {label}"
+            parts.append(_lists(history, label, rows, chosen, first_seqs, num_negatives, draw, random))
     if not parts:
         raise OfflineError(
             "log",
@@ -67,7 +75,7 @@ def sampled_trials(
             received="neither",
             mend="Import history first (`shortlist import`), or check the labels' conditions.",
         )
-    sampling = f"{num_negatives} negatives a positive, drawn by {draw}"
+    sampling = f"{num_negatives} negatives a positive, drawn by {draw}{thinned}"
     return _merged(parts, [str(label) for label in labels], sampling)
 
 
@@ -89,12 +97,14 @@ def _first_seqs(history: History, log: EventLog) -> NDArray[np.int64]:
 def _lists(
     history: History,
     label: Label,
-    rows: Rows,
+    every: Rows,
+    chosen: NDArray[np.int64],
     first_seqs: NDArray[np.int64],
     num_negatives: int,
     draw: Draw,
     random: np.random.Generator,
 ) -> Trials:
+    rows = every.take(chosen)
     asked = requests_before(history.app, rows)
     num_lists = len(rows)
     by_appearance = np.argsort(first_seqs, kind="stable")
@@ -108,7 +118,8 @@ def _lists(
         earlier = (chance * np.arange(num_lists)[:, None]).astype(np.int64)
         return asked.items[earlier]
 
-    taken = _Taken(asked.users, asked.items, rows.seqs, len(first_seqs))
+    all_asked = requests_before(history.app, every)
+    taken = _Taken(all_asked.users, all_asked.items, every.seqs, len(first_seqs))
     items = drawn()
     for _ in range(_REDRAWS):
         clash = taken.before(asked.users[:, None], items, rows.seqs[:, None])
