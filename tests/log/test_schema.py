@@ -39,6 +39,8 @@ from shortlist.log import (
         ({"user": "u", "finished": 1}, "finished", "true or false"),
         ({"user": "u", "published": "2026-01-01T00:00:00"}, "published", "zone"),
         ({"user": "u", "published": 1.5}, "published", "RFC 3339"),
+        ({"user": "u", "published": 1_700_000_000_000_000_000}, "published", "nanoseconds"),
+        ({"user": "u", "published": -(2**60)}, "published", "microseconds"),
         ({"user": "u", "features": [1.0, "2"]}, "features", "'2'"),
         ({"user": "u", "features": [math.inf]}, "features", "32 bits"),
         ({"user": "u", "features": 1.0}, "features", "list"),

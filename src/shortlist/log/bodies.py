@@ -16,7 +16,7 @@ import numpy as np
 from shortlist.log.columns import Batch, Columns, column_from_values
 from shortlist.log.record import Record
 from shortlist.log.schema import EventSchema
-from shortlist.log.values import MAX_FLOAT, MAX_FLOAT32, MAX_INT, MAX_STR_CHARS
+from shortlist.log.values import MAX_FLOAT, MAX_FLOAT32, MAX_INT, MAX_STR_CHARS, MAX_TIME_US
 
 _Int = Annotated[int, msgspec.Meta(ge=-MAX_INT, le=MAX_INT)]
 _DOOR_TYPES: dict[str, Any] = {
@@ -24,7 +24,7 @@ _DOOR_TYPES: dict[str, Any] = {
     "int": _Int,
     "float": Annotated[float, msgspec.Meta(gt=-MAX_FLOAT, lt=MAX_FLOAT)],
     "bool": bool,
-    "time": _Int,
+    "time": Annotated[int, msgspec.Meta(ge=-MAX_TIME_US, le=MAX_TIME_US)],
     "floats": list[Annotated[float, msgspec.Meta(ge=-MAX_FLOAT32, le=MAX_FLOAT32)] | None],
 }
 _ROW_TYPES: dict[str, Any] = {

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from shortlist.log import duck
 from shortlist.log.schema import FieldType
-from shortlist.log.values import MAX_FLOAT, MAX_ID_CHARS, MAX_INT, MAX_STR_CHARS
+from shortlist.log.values import MAX_FLOAT, MAX_ID_CHARS, MAX_INT, MAX_STR_CHARS, MAX_TIME_US
 
 _US_PER_UNIT = {"us": 1, "ms": 1_000, "s": 1_000_000}
 
@@ -61,7 +61,9 @@ def field_rule(cell: str, cell_type: str, type_: FieldType) -> Rule:
     if type_ == "time":
         readings = [_moment(cell)] if _is_moment(cell_type) else [_whole(cell), _rfc3339(cell)]
         return Rule(
-            f"coalesce({', '.join(readings)})", "true", "RFC 3339 text with a zone, or UTC microseconds"
+            f"coalesce({', '.join(readings)})",
+            f"{{value}} BETWEEN {-MAX_TIME_US} AND {MAX_TIME_US}",
+            "RFC 3339 text with a zone, or UTC microseconds",
         )
     texts = f"list_filter(TRY_CAST({cell} AS VARCHAR[]), lambda number: number IS NULL)"
     return Rule(

@@ -13,6 +13,9 @@ MAX_FLOAT = 2.0**31
 
 MAX_FLOAT32 = 3.4028234663852886e38
 MAX_INT = 2**63 - 1
+MAX_TIME_US = 2**58
+"""The year 11,104: nanoseconds taken for microseconds are past it, and two times apart fit an int64."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -77,11 +80,14 @@ def check_time(value: object) -> int:
             raise Refused("RFC 3339 text with a zone", 'Write it as in "2026-01-31T12:00:00Z".')
         return (moment - _EPOCH) // timedelta(microseconds=1)
     try:
-        return check_int(value)
+        time_us = check_int(value)
     except Refused:
         raise Refused(
             "a time: RFC 3339 text, or whole UTC microseconds", 'Write it as in "2026-01-31T12:00:00Z".'
         ) from None
+    if abs(time_us) > MAX_TIME_US:
+        raise Refused("a time in UTC microseconds, before the year 11,000", "Are these nanoseconds?")
+    return time_us
 
 
 def check_floats(value: object) -> list[float]:
