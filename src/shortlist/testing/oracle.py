@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import ge, gt, le, lt
 
 from shortlist.declare.app import App
 from shortlist.declare.entities import Entity
@@ -28,6 +29,7 @@ from shortlist.log.record import Record
 
 Scalar = float | int | str | bool | None
 
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 _STEPS = 2**20
 _LIMIT = 2**31
 _MAX_FLOAT32 = (2 - 2**-23) * 2.0**127
@@ -70,12 +72,10 @@ class Oracle:
             rows = self._of_key(feature.source, feature.where, feature.key, moment)
             if feature.window_us is not None:
                 rows = [row for row in rows if row.log_time_us >= moment.time_us - feature.window_us]
-            name = self.app.item_entity.entity_name
-            return [str(row.fields[name]) for row in reversed(rows[-feature.n :])]
+            return [str(row.fields[self.app.item_entity.entity_name]) for row in reversed(rows[-feature.n :])]
         if isinstance(feature, Age):
             since = self._at_request(feature.since, moment)
-            assert since is None or isinstance(since, int)
-            return None if since is None else float(moment.time_us - since) / 1e6
+            return None if since is None else float(moment.time_us - int(since)) / 1e6
         assert isinstance(feature, Value)
         value = self._at_request(feature.expression, moment)
         if value is None or isinstance(value, str):
@@ -241,14 +241,8 @@ def _evaluate(expression: Expression, read: Callable[[Column], Scalar]) -> Scala
 
 
 def _arithmetic(operator: str, left: float, right: float) -> Scalar:
-    if operator == "<":
-        return left < right
-    if operator == "<=":
-        return left <= right
-    if operator == ">":
-        return left > right
-    if operator == ">=":
-        return left >= right
+    if operator in _COMPARISONS:
+        return _COMPARISONS[operator](left, right)
     if operator == "/" and right == 0:
         return None
     result = {"+": left + right, "-": left - right, "*": left * right}.get(operator)
