@@ -13,6 +13,7 @@ from rich.console import Console
 import shortlist as sl
 from shortlist.features.schema import log_schemas
 from shortlist.log import HistorySource, SqliteLog
+from shortlist.models.popularity import Popularity
 from shortlist.offline.backtest import backtest
 from shortlist.offline.dataset import make_dataset, read_trials
 from shortlist.offline.errors import OfflineError
@@ -31,7 +32,7 @@ def test_models_beat_popularity_and_popularity_beats_nothing_known(trained):
         assert gauc["Rate"].value == 0.5
         assert gauc["ItemRate"].low > 0.5
         for model in ("Logistic", "BoostedTrees"):
-            assert gauc[model].value > gauc["ItemRate"].high, contest.label
+            assert gauc[model].value > gauc["ItemRate"].value + 0.03, contest.label
     values = comparison.values
     assert values["chosen"].lift.low > values["ItemRate"].lift.value > values["Rate"].lift.high
 
@@ -74,23 +75,31 @@ def test_the_manifest_says_what_was_done(trained, registry):
     assert "home/engaged/ItemRate" in card
 
 
-def test_the_same_log_and_seed_give_the_same_release(trained, log, tmp_path):
-    registry = Registry(tmp_path)
-    again = train(app, log, registry, promote=False)
-    assert again.release == trained.release
+@pytest.fixture(scope="module")
+def again(log, tmp_path_factory):
+    """The same training once more, not promoted: the registry, the report, and what was told meanwhile."""
+    registry, told = Registry(tmp_path_factory.mktemp("again")), {}
+
+    def tell(step: str, done: int, total: int) -> None:
+        told.setdefault(step, []).append((done, total))
+
+    return registry, train(app, log, registry, promote=False, progress=tell), told
+
+
+def test_the_same_log_and_seed_give_the_same_release(trained, again):
+    registry, report, _ = again
+    assert report.release == trained.release
     assert registry.current() is None
-    assert not again.is_promoted
+    assert not report.is_promoted
     ours, theirs = (
-        [comparison_as_dict(one, is_timed=False) for one in report.comparisons] for report in (trained, again)
+        [comparison_as_dict(one, is_timed=False) for one in one_report.comparisons]
+        for one_report in (trained, report)
     )
     assert ours == theirs
 
 
-def test_progress_names_every_step_and_its_seconds(log, tmp_path):
-    told: dict[str, list[tuple[int, int]]] = {}
-    report = train(
-        app, log, Registry(tmp_path), progress=lambda step, *far: told.setdefault(step, []).append(far)
-    )
+def test_progress_names_every_step_and_its_seconds(again, log):
+    _, report, told = again
     assert list(told) == list(report.seconds)
     assert all(calls[-1] == (1, 1) for calls in told.values())
     assert told["read the log"][-2] == (log.last_seq, log.last_seq)
@@ -189,33 +198,40 @@ def test_a_log_shorter_than_the_labels_window_is_refused(sources, tmp_path):
         train(app, log, Registry(tmp_path / "releases"))
 
 
-def test_a_label_that_is_always_positive_is_named(log, tmp_path):
+def test_a_label_that_is_always_positive_is_named(tmp_path):
     one = sl.App("one")
     user, video = one.entity("user"), one.entity("video")
     watch = one.event("watch", user, video)
     fine = one.label("fine", watch, within="1h")
     one.features(sl.count(watch, by=video, window="1d"))
     one.surface("home", sources=[sl.Popular()], ranker=sl.Logistic(), value={fine: 1.0})
-    rows = {
-        "user": [f"u{row % 9}" for row in range(200)],
-        "video": [f"v{row % 7}" for row in range(200)],
-        "time_us": [1_700_000_000_000_000 + row * 3_600_000_000 for row in range(200)],
-    }
-    later = {**rows, "time_us": [time + 1_000_000 for time in rows["time_us"]]}
-    names = {"user": "user", "video": "video"}
     with SqliteLog(tmp_path / "log", log_schemas(one)) as short:
-        short.import_history(
-            [
-                history_of("impression", rows, names),
-                history_of("watch", later, names),
-            ]
-        )
+        short.import_history([hourly("impression"), hourly("watch", after_us=1_000_000)])
         with pytest.raises(OfflineError, match=r"label fine: .*received (\d+) positives of \1 trials"):
             train(one, short, Registry(tmp_path / "releases"))
 
 
-def history_of(kind, columns, names):
-    return HistorySource(kind, columns, names, time="time_us")
+def hourly(kind: str, after_us: int = 0) -> HistorySource:
+    """One event an hour, of a few users and videos in turn."""
+    columns = {
+        "user": [f"u{row % 9}" for row in range(200)],
+        "video": [f"v{row % 7}" for row in range(200)],
+        "time_us": [1_700_000_000_000_000 + row * 3_600_000_000 + after_us for row in range(200)],
+    }
+    return HistorySource(kind, columns, {"user": "user", "video": "video"}, time="time_us")
+
+
+def test_a_ladder_of_something_else_is_refused(tmp_path):
+    odd = sl.App("odd")
+    user, video = odd.entity("user"), odd.entity("video")
+    watch = odd.event("watch", user, video)
+    seen = odd.label("seen", watch, within="1h")
+    odd.features(sl.count(watch, by=video, window="1d"))
+    odd.surface("home", sources=[sl.Popular()], ranker=Popularity(), value={seen: 1.0})
+    with SqliteLog(tmp_path / "log", log_schemas(odd)) as log:
+        log.import_history([hourly("watch")])
+        with pytest.raises(OfflineError, match=r"surface home, ranker: expected ranking models"):
+            train(odd, log, Registry(tmp_path / "releases"))
 
 
 def test_a_surface_without_a_ranker_trains_its_sources(log, tmp_path):

@@ -15,6 +15,7 @@ from shortlist.declare.surface import Surface
 from shortlist.models.contract import FittedRanker, RankingModel
 from shortlist.offline.baselines import popularity_probabilities, rate_probabilities
 from shortlist.offline.dataset import Dataset
+from shortlist.offline.errors import OfflineError
 from shortlist.offline.evaluate import ValueScore, score_value
 from shortlist.offline.ladder import BASELINES, Contest, hold_contest
 from shortlist.offline.progress import Steps
@@ -56,7 +57,7 @@ class Comparer:
         """Climb the ladder of a surface that has one.
 
         Raises:
-            OfflineError: as `hold_contest`.
+            OfflineError: when a rung is no ranking model, or as `hold_contest`.
         """
         assert surface.ladder is not None
         contests = tuple(self._contest(str(label), surface) for label in surface.value)
@@ -70,6 +71,13 @@ class Comparer:
         known = self._contests.get((label, repr(ladder)))
         if known is None:
             rungs = [rung for rung in ladder.rungs if isinstance(rung, RankingModel)]
+            if len(rungs) < len(ladder.rungs):
+                raise OfflineError(
+                    f"surface {surface.surface_name}, ranker",
+                    expected="ranking models",
+                    received=ladder,
+                    mend="Write ranker=sl.Ladder(sl.Logistic(), sl.BoostedTrees()).",
+                )
             known = self._contests[label, repr(ladder)] = hold_contest(
                 self._dataset, self._split, label, rungs,
                 num_items=self._num_items, seed=self._seed, steps=self._steps,
