@@ -73,7 +73,7 @@ def test_an_outcome_is_known_only_after_its_impression_and_its_watching(folder, 
     )  # fmt: skip
 
 
-def test_the_earlier_history_ends_before_the_users_first_impression(sources):
+def test_the_earlier_history_ends_before_the_users_first_impression(sources, by_kind):
     shown = next(source for source in sources if source.kind == "impression")
     first_us = np.full(30_000, np.iinfo(np.int64).max)
     np.minimum.at(first_us, column(shown, "user_id"), times_us(shown))
@@ -83,6 +83,8 @@ def test_the_earlier_history_ends_before_the_users_first_impression(sources):
         assert num_rows(source) > 20_000
         assert (times_us(source) < first_us[column(source, "user_id")]).all()
         assert "watch_s" not in source.fields
+        assert column(source, "earlier").all()
+        assert not column(by_kind[source.kind], "earlier").any()
 
 
 def test_attributes_are_known_before_every_event(sources):

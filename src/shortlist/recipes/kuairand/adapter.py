@@ -7,7 +7,8 @@ before a live system could have.
 
 The earlier history, up to 50 items of each kind, carries only the time of its last item. All of it is
 put there, one millisecond apart and in order, so that nothing is known too early; watch times are not
-in it. It is left out for users for whom it does not end before their first impression (three).
+in it, and `earlier` marks it. It is left out for users for whom it does not end before their first
+impression (three).
 
 5,868 impressions are in the data twice, to the millisecond. All rows are kept, so that figures compare
 with those of others; a label goes to one row of such a pair, the last.
@@ -49,7 +50,7 @@ _IMPRESSIONS = """
 CREATE VIEW impressions AS
 SELECT user_id, video_id, tab, time_ms, user_id || '-' || time_ms AS request_id,
     time_ms + 1000 AS click_ms, time_ms + greatest(play_time_ms, 1000) AS end_ms,
-    play_time_ms / 1000 AS watch_s, is_click, long_view, is_like, is_follow
+    play_time_ms / 1000 AS watch_s, is_click, long_view, is_like, is_follow, false AS earlier
 FROM (FROM 'val.parquet' UNION ALL BY NAME FROM 'test.parquet')
 """
 
@@ -84,9 +85,9 @@ def history_sources(folder: Path) -> list[HistorySource]:
             _earlier(connection, "like", "like_seq"),
             _rows(connection, "impression", "true", "time_ms", ["tab", "request_id"]),
             _rows(connection, "click", "is_click = 1", "click_ms", ["tab"]),
-            _rows(connection, "watch", "watch_s > 0", "end_ms", ["watch_s", "tab"]),
-            _rows(connection, "long_view", "long_view = 1", "end_ms"),
-            _rows(connection, "like", "is_like = 1", "end_ms"),
+            _rows(connection, "watch", "watch_s > 0", "end_ms", ["watch_s", "tab", "earlier"]),
+            _rows(connection, "long_view", "long_view = 1", "end_ms", ["earlier"]),
+            _rows(connection, "like", "is_like = 1", "end_ms", ["earlier"]),
             _rows(connection, "follow", "is_follow = 1", "end_ms"),
         ]
 
@@ -112,10 +113,11 @@ def _rows(
 def _earlier(connection: duckdb.DuckDBPyConnection, kind: str, sequence: str) -> HistorySource:
     # Oldest first: the last item of a list is the one at last_time_ms.
     query = f"""
-    SELECT user_id, {sequence}[place] AS video_id, last_time_ms - (len({sequence}) - place) AS time_ms
+    SELECT user_id, {sequence}[place] AS video_id, true AS earlier,
+        last_time_ms - (len({sequence}) - place) AS time_ms
     FROM earlier, range(1, len({sequence}) + 1) AS places(place) ORDER BY time_ms, user_id, place
     """
-    return _event(kind, connection.execute(query).fetchnumpy(), [], "time_ms")
+    return _event(kind, connection.execute(query).fetchnumpy(), ["earlier"], "time_ms")
 
 
 def _event(kind: str, columns: dict[str, Any], fields: list[str], time: str) -> HistorySource:
