@@ -52,15 +52,16 @@ def run(
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is temporary goes, however it ends
     port = port if port is not None else 0 if smoke else 8000
-    with suppress(KeyboardInterrupt), _project(folder) as project, _served(project, port, seed) as server:
+    with _project(folder) as project, _served(project, port, seed) as server:
         if smoke:
             drive(server.url)
             return
         if folder is not None:
             say(f"The project is in [bold]{plain(folder)}[/], and stays there.")
         welcome(project.app, server.url)
-        while server.is_running:
-            time.sleep(0.5)
+        with suppress(KeyboardInterrupt):
+            while server.is_running:
+                time.sleep(0.5)
 
 
 @contextmanager

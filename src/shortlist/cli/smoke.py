@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shortlist.cli.client import post
+from shortlist.cli.client import get, post
 from shortlist.cli.console import plain, say
 from shortlist.cli.errors import DemoFailed
 
@@ -33,7 +33,10 @@ def drive(url: str) -> None:
     Raises:
         DemoFailed: when the answer did not change, or not because of the watches.
     """
-    watched = [one for one in _feed(url)["items"] if _seconds(one) > _ENGAGED_S][:NUM_WATCHED]
+    logged_before = int(get(f"{url}/readyz")["last_seq"])
+    shown_first = _feed(url)["items"]
+    _wait_until_logged(url, logged_before + len(shown_first))
+    watched = [one for one in shown_first if _seconds(one) > _ENGAGED_S][:NUM_WATCHED]
     _check(len(watched) == NUM_WATCHED, f"the feed holds {len(watched)} videos long enough to watch")
     control, before = _feed(url, is_preview=True), _feed(url, is_preview=True)
     _watch(url, watched)
@@ -68,6 +71,15 @@ def _feed(url: str, *, is_preview: bool = False) -> Feed:
             return answer
         time.sleep(_PAUSE_S)
     raise DemoFailed(f"smoke: no whole answer in {_TRIES} tries; the last one: {answer['degraded']}")
+
+
+def _wait_until_logged(url: str, seq: int) -> None:
+    """Wait for the impressions of a feed, which the server logs without letting the client wait."""
+    for _ in range(_TRIES):
+        if int(get(f"{url}/readyz")["last_seq"]) >= seq:
+            return
+        time.sleep(_PAUSE_S)
+    raise DemoFailed(f"smoke: the impressions of the first feed are not in the log after {_TRIES} tries")
 
 
 def _watch(url: str, watched: Sequence[Mapping[str, Any]]) -> None:
