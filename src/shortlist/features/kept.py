@@ -5,6 +5,8 @@ Shape legend: N rows, C candidates, W windows, L lanes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from shortlist.declare.features import Last
@@ -77,15 +79,22 @@ def max_age_us(feature: Last) -> int:
     return -1 if feature.window_us is None else feature.window_us
 
 
-def release_unreachable(kept: KeptState, resolver: Resolver, now_us: int) -> None:
-    """Let go of what no window can reach at `now_us` or later, and of pairs that nothing is kept for."""
+def release_unreachable(kept: KeptState, resolver: Resolver, now_us: int) -> Iterator[None]:
+    """Let go of what no window can reach at `now_us` or later, and of pairs that nothing is kept for.
+
+    One structure a step: the state is whole after each, so that readers may come in between.
+    """
     for arena in kept.arenas:
+        yield
         arena.release(now_us)
     for name, history in kept.histories.items():
+        yield
         history.release(now_us, max_age_us(kept.plan.histories[name]))
+    yield
     resolver.labels.attribution.release(now_us)
     for text, space in resolver.key_spaces.items():
         if space.pairs is not None:
+            yield
             used = _used_slots(kept, text, space.pairs.num_slots)
             space.pairs.remove(np.flatnonzero(space.pairs.live() & ~used))
 

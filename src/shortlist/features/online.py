@@ -6,6 +6,7 @@ Shape legend: C candidates of one request, F feature columns, W windows, L lanes
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
@@ -29,6 +30,7 @@ from shortlist.log.columns import Batch
 from shortlist.log.protocol import EventLog
 
 _RELEASE_STEP_BYTES = 64 * 2**20
+_FINISHED = object()
 
 
 class LogGap(ValueError):
@@ -151,16 +153,24 @@ class OnlineState:
         result = values.true() if values.type == "bool" else values.number()
         return np.broadcast_to(result, len(items))
 
-    def release(self) -> int:
+    def release(self, pause_s: float = 0.0) -> int:
         """Let go of what no window can reach any more; return the bytes freed.
 
         It happens by itself whenever the state has doubled.
+
+        Args:
+            pause_s: how long to leave the lock to readers after each structure.
         """
-        with self.lock:
-            before = self.num_bytes
-            release_unreachable(self.kept, self.resolver, self.last_log_time_us)
-            self._num_bytes_released = self.num_bytes
-            return before - self._num_bytes_released
+        before = self.num_bytes
+        steps = release_unreachable(self.kept, self.resolver, self.last_log_time_us)
+        unfinished = True
+        while unfinished:
+            with self.lock:
+                unfinished = next(steps, _FINISHED) is not _FINISHED
+            if pause_s:
+                time.sleep(pause_s)
+        self._num_bytes_released = self.num_bytes
+        return before - self._num_bytes_released
 
     @property
     def num_bytes(self) -> int:

@@ -33,9 +33,7 @@ class Impressions:
         self._user, self._item = app.user_entity.entity_name, app.item_entity.entity_name
         self._log, self._telemetry = log, telemetry
 
-    def submit(
-        self, user: str, context: Mapping[str, object], time_us: int, answer: Answer, sent: RecommendAnswer
-    ) -> None:
+    def submit(self, user: str, context: Mapping[str, object], answer: Answer, sent: RecommendAnswer) -> None:
         """Queue an impression for each slot of an answer, before the answer is sent.
 
         The log keeps the order of the queue, so whatever the user does with the answer comes after it:
@@ -44,7 +42,6 @@ class Impressions:
         Args:
             user: the user's id.
             context: the request's context, checked.
-            time_us: the moment as of which the features were read.
             answer: with its features, which the sent form leaves out.
             sent: what the client gets.
         """
@@ -69,7 +66,7 @@ class Impressions:
                     "score_parts": list(slot.score_parts.values()),
                     "source": "+".join(slot.sources),
                     "features": row,
-                    "request_time_us": time_us,
+                    "request_time_us": answer.time_us,
                     "as_of_seq": answer.as_of_seq,
                 },
             )

@@ -102,9 +102,7 @@ class Recommend:
         query = Query(
             user=state.users.vocabulary.code(asked.user),
             k=asked.k or surface.k,
-            # The end of the budget: every record that can be folded before the features are read has a
-            # log time before it, so what was read online is exactly what lies before (as_of_seq, time).
-            time_us=state.moment(now_us()) + math.ceil(1000 * budget_ms),
+            time_us=state.moment(now_us()),
             context=context,
             seed=int(request_id[:15], 16),
             state=state,
@@ -115,7 +113,7 @@ class Recommend:
         sent = self._sent(request_id, asked, serving, funnel, answer, query)
         if not asked.preview:
             impressions = Impressions(self._app, opened.log, self._service.telemetry)
-            impressions.submit(asked.user, context, query.time_us, answer, sent)
+            impressions.submit(asked.user, context, answer, sent)
         self._observe(surface.surface_name, answer)
         return sent
 

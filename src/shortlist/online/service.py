@@ -23,6 +23,7 @@ from shortlist.releases.registry import Registry
 
 POLL_S = 0.5
 _TIDY_S = 60.0
+_PAUSE_S = 0.005
 _GIVE_UP_S = 10.0
 _SNAPSHOT_AFTER = 100_000
 """Replaying fewer records than this takes a second or two, so a snapshot is not worth its time."""
@@ -184,5 +185,5 @@ class Service:
         while not self._stop.wait(POLL_S):
             self._loader.poll()
             if time.monotonic() - tidied_s > _TIDY_S:
-                self._opened.state.release()
+                self._opened.state.release(pause_s=_PAUSE_S)
                 tidied_s = time.monotonic()
