@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 
 from shortlist.cli.errors import DemoFailed
@@ -44,7 +43,6 @@ class BackgroundServer:
         """Finish what is under way, and end."""
         self._server.stop()
         self._thread.join()
-        gc.unfreeze()  # frozen by the service; left so, C++ libraries report it as leaked at the exit
 
     def _run(self) -> None:
         try:

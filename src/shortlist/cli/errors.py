@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from shortlist.errors import Mendable
 
-class UsageError(ValueError):
-    """Names the thing, what was expected, what came, and the mend; the exit status is 2."""
 
-    def __init__(self, thing: object, *, expected: str, received: object, mend: str) -> None:
-        super().__init__(f"{thing}: expected {expected}, received {received}. {mend}")
+class UsageError(Mendable):
+    """Something on the command line, or in the project's folder; the exit status is 2."""
 
 
 class DemoFailed(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 from collections.abc import Callable
@@ -49,7 +48,6 @@ def run(
         server = make_server(project, host, port, ready, steps.of("fold the log"))
         with suppress(KeyboardInterrupt):
             server.run()
-        gc.unfreeze()  # frozen by the service; left so, C++ libraries report it as leaked at the exit
 
 
 def make_server(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shortlist.declare.errors import DeclarationError
 from shortlist.declare.expressions import Attribute
-from shortlist.declare.names import RECORD_FIELDS, check_name, nearest
+from shortlist.declare.names import RECORD_FIELDS, check_name, member
 from shortlist.declare.types import FieldType, field_type
 
 
@@ -36,17 +35,12 @@ class Entity:
         return {name: attribute.type for name, attribute in self.attributes.items()}
 
     def __getattr__(self, name: str) -> Attribute:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        try:
-            return self.attributes[name]
-        except KeyError:
-            raise DeclarationError(
-                f"attribute {self.entity_name}.{name}",
-                expected=f"one of {sorted(self.attributes)}",
-                received=repr(name),
-                mend=nearest(name, self.attributes, "Declare it: app.entity(..., {name}=float)."),
-            ) from None
+        return member(
+            f"attribute {self.entity_name}",
+            name,
+            self.attributes,
+            "Declare it: app.entity(..., {name}=float).",
+        )
 
     def __str__(self) -> str:
         return self.entity_name

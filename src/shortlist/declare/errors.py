@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
+from shortlist.errors import Mendable
 
-class DeclarationError(ValueError):
+
+class DeclarationError(Mendable):
     """A declaration that Shortlist cannot honour; raised where it is written, not where it is used."""
-
-    def __init__(self, thing: str, *, expected: str, received: object, mend: str) -> None:
-        super().__init__(f"{thing}: expected {expected}, received {received}. {mend}")
-        self.thing = thing
-        self.mend = mend

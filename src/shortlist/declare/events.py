@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from shortlist.declare.entities import Entity
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.expressions import ContextField, EventField
-from shortlist.declare.names import RECORD_FIELDS, check_name, nearest
+from shortlist.declare.names import RECORD_FIELDS, check_name, member
 from shortlist.declare.types import FieldType, field_type
 
 IMPRESSION = "impression"
@@ -64,17 +64,9 @@ class Event:
         return ids | {name: field.type for name, field in self.fields.items()}
 
     def __getattr__(self, name: str) -> EventField:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        try:
-            return self.fields[name]
-        except KeyError:
-            raise DeclarationError(
-                f"field {self.event_name}.{name}",
-                expected=f"one of {sorted(self.fields)}",
-                received=repr(name),
-                mend=nearest(name, self.fields, "Declare it: app.event(..., {name}=float)."),
-            ) from None
+        return member(
+            f"field {self.event_name}", name, self.fields, "Declare it: app.event(..., {name}=float)."
+        )
 
     def __str__(self) -> str:
         return self.event_name
@@ -93,14 +85,4 @@ class Context:
             self.fields[name] = ContextField(name, field_type(f"context.{name}", declared))
 
     def __getattr__(self, name: str) -> ContextField:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        try:
-            return self.fields[name]
-        except KeyError:
-            raise DeclarationError(
-                f"context.{name}",
-                expected=f"one of {sorted(self.fields)}",
-                received=repr(name),
-                mend=nearest(name, self.fields, "Declare it: app.context({name}=str)."),
-            ) from None
+        return member("context", name, self.fields, "Declare it: app.context({name}=str).")

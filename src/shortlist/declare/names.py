@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import keyword
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import TypeVar
 
 from shortlist.declare.errors import DeclarationError
 
@@ -13,6 +14,8 @@ RECORD_FIELDS = ("id", "type", "time", "seq", "log_time_us", "event_time_us")
 """Words of a log record itself, which no entity, attribute or field may take."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
+
+Member = TypeVar("Member")
 
 
 def check_name(thing: str, name: object, reserved: Collection[str] = ()) -> str:
@@ -36,6 +39,31 @@ def check_name(thing: str, name: object, reserved: Collection[str] = ()) -> str:
             mend="Shortlist uses that word itself: choose another, as in video_name.",
         )
     return name
+
+
+def member(thing: str, name: str, known: Mapping[str, Member], otherwise: str) -> Member:
+    """Return the member of a declared thing that `thing.name` reads.
+
+    Args:
+        thing: what is read, for the error.
+        name: of the member.
+        known: its members.
+        otherwise: the mend, with {name}, when no known name is near.
+
+    Raises:
+        AttributeError: for a private name, so that Python's own protocols work.
+        DeclarationError: for a name that was not declared.
+    """
+    if name.startswith("_"):
+        raise AttributeError(name)
+    if name not in known:
+        raise DeclarationError(
+            f"{thing}.{name}",
+            expected=f"one of {sorted(known)}",
+            received=repr(name),
+            mend=nearest(name, known, otherwise),
+        )
+    return known[name]
 
 
 def nearest(name: str, known: Iterable[str], otherwise: str) -> str:

@@ -6,16 +6,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from shortlist.durable import sync
 from shortlist.log.errors import LogLocked
-
-
-def sync(path: Path) -> None:
-    """Force a file's bytes, or a folder's entries, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def publish(staging: Path, final: Path) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from shortlist.durable import sync
 from shortlist.log import duck
 from shortlist.log.checking import CheckedSource
-from shortlist.log.durable import sync
 from shortlist.log.tables import Segment
 
 FOLDER_NAME = "rejected"

@@ -137,6 +137,7 @@ class Service:
             log, state = self._opened.log, self._opened.state
             log.close()
             self._save_state(state)
+        gc.unfreeze()  # left frozen, what C++ libraries hold is reported as leaked at the exit
 
     def _caught_up(self, log: SqliteLog, progress: Callable[[int, int], None] | None) -> OnlineState:
         """Return the state as of the log's end, subscribed to what comes."""

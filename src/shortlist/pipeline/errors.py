@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from shortlist.errors import Mendable
 
-class FunnelError(ValueError):
+
+class FunnelError(Mendable):
     """A surface and a release that do not belong together."""
-
-    def __init__(self, thing: str, *, expected: str, received: object, mend: str) -> None:
-        super().__init__(f"{thing}: expected {expected}, received {received}. {mend}")

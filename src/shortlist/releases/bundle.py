@@ -13,8 +13,9 @@ from types import TracebackType
 
 import msgspec
 
+from shortlist.durable import sync
 from shortlist.releases.contents import sha256_of, walk, why_unsafe_content, why_unsafe_name
-from shortlist.releases.durable import claim, exclusive, sync, write_durably
+from shortlist.releases.durable import claim, exclusive, write_durably
 from shortlist.releases.errors import BundleRefused, ReleaseCorrupted
 from shortlist.releases.layout import Layout
 from shortlist.releases.manifest import (

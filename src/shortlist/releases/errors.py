@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
+from shortlist.errors import Mendable
 
-class ReleaseError(ValueError):
-    """A release cannot be used as asked.
 
-    Args:
-        thing: the file, release or argument at fault.
-        expected: what should have been there.
-        received: what was there.
-        mend: what to do now.
-    """
-
-    def __init__(self, thing: object, *, expected: str, received: object, mend: str) -> None:
-        super().__init__(f"{thing}: expected {expected}, received {received}. {mend}")
-        self.thing = str(thing)
-        self.mend = mend
+class ReleaseError(Mendable):
+    """A release cannot be used as asked."""
 
 
 class ReleaseCorrupted(ReleaseError):

@@ -14,7 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from shortlist.releases.durable import claim, make_folder, sync
+from shortlist.durable import sync
+from shortlist.releases.durable import claim, make_folder
 from shortlist.releases.manifest import ReleaseId
 
 
