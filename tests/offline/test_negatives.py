@@ -191,3 +191,17 @@ def test_of_many_positives_some_are_chosen_and_all_still_count_as_taken(app, log
           (trials.requests.users, trials.requests.items, trials.requests.as_of_seq)), strict=True
     ):  # fmt: skip
         assert not any(u == user and i == item and s <= seq for u, i, s in had)
+
+
+def test_a_sampled_list_shows_no_logged_order(app, log, tmp_path):
+    from rich.console import Console
+
+    from shortlist.offline.report import comparison_tables
+
+    console = Console(record=True, width=200, file=(tmp_path / "out").open("w", encoding="utf-8"))
+    for comparison in train(app, log, Registry(tmp_path / "releases")).comparisons:
+        console.print(*comparison_tables(comparison))
+    console.file.close()
+    text = console.export_text()
+    assert "a random order" in text
+    assert "as logged" not in text

@@ -20,7 +20,7 @@ from shortlist.log.columns import Strings
 from shortlist.log.protocol import EventLog
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.positives import positives, requests_before
-from shortlist.offline.trials import NEVER_US, Trials
+from shortlist.offline.trials import NEVER_US, SAMPLED_LIST, Trials
 
 Draw = Literal["uniform", "popularity"]
 _REDRAWS = 5
@@ -142,7 +142,7 @@ def _lists(
         {label.label_name: rows.times_us[numbers]},
         numbers,
         np.arange(1, len(numbers) + 1),
-        "sampled list",
+        SAMPLED_LIST,
     )
 
 

@@ -10,6 +10,7 @@ from shortlist.offline.compare import SurfaceComparison
 from shortlist.offline.evaluate import ValueScore
 from shortlist.offline.ladder import Contender, Contest
 from shortlist.offline.splits import Split
+from shortlist.offline.trials import SAMPLED_LIST
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,7 +43,8 @@ def comparison_tables(one: SurfaceComparison) -> list[Table]:
         for name, score in one.values.items():
             value.add_row(name, _with_range(score.per_item), _with_range(score.lift))
         value.add_section()
-        value.add_row("as logged (has the gain of its places)", _with_range(first.logged), "")
+        if first.list_kind != SAMPLED_LIST:
+            value.add_row("as logged (has the gain of its places)", _with_range(first.logged), "")
         value.add_row("a random order", _with_range(first.average), "")
         tables.append(value)
     return tables

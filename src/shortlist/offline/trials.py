@@ -17,6 +17,9 @@ from shortlist.features.rows import Rows
 from shortlist.log.columns import NULL_INT
 from shortlist.offline.splits import Period
 
+SAMPLED_LIST = "sampled list"
+"""The kind of a list that was drawn, not shown: it has no logged order."""
+
 NEVER_US = int(np.iinfo(np.int64).max)
 DAY_US = 86_400_000_000
 
