@@ -18,6 +18,7 @@ from shortlist.log.protocol import EventLog
 from shortlist.models.contract import Examples, FeatureColumn
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.negatives import sampled_trials
+from shortlist.offline.positives import positives
 from shortlist.offline.splits import Period
 from shortlist.offline.trials import Trials, shown_trials
 
@@ -42,7 +43,10 @@ class Dataset:
 
 
 def read_trials(history: History, log: EventLog, labels: Sequence[Label], seed: int = 0) -> Trials:
-    """Take the impressions as trials; where the log has none, draw negatives beside the positives.
+    """Take the impressions as trials; where they tell too little, draw negatives beside the positives.
+
+    A log whose history came without impressions is learned from by drawing, until as many impressions
+    were logged since as there were positives before the first.
 
     Raises:
         OfflineError: when the log has neither impressions nor positives.
@@ -54,9 +58,15 @@ def read_trials(history: History, log: EventLog, labels: Sequence[Label], seed: 
             received="an empty log",
             mend="Import history (`shortlist import`) or simulate some (`shortlist world`).",
         )
-    if history.impressions is None:
+    shown = history.impressions
+    if shown is None or len(shown) < _num_positives_before(history, labels, int(shown.seqs[0])):
         return sampled_trials(history, log, labels, seed=seed)
     return shown_trials(history, labels)
+
+
+def _num_positives_before(history: History, labels: Sequence[Label], seq: int) -> int:
+    found = [rows for label in labels if (rows := positives(history, label)) is not None]
+    return sum(int((rows.seqs < seq).sum()) for rows in found)
 
 
 def make_dataset(history: History, trials: Trials, train: Period) -> Dataset:

@@ -38,7 +38,9 @@ def sampled_trials(
 ) -> Trials:
     """Make a trial of each positive event, and of items drawn for it, all as of the moment before it.
 
-    A drawn item was in the log by then, is not the positive, and was no earlier positive of the user.
+    A drawn item was in the log by then, is not the positive, and was no earlier positive of the user. The
+    positives are held to the same: a user's first of an item that was in the log by then. Otherwise its
+    newness, or its having been chosen before, would give the positive away.
     Metrics on such lists compare models with one another, not with figures on real impressions: Krichene
     and Rendle, "On Sampled Metrics for Item Recommendation", KDD 2020.
 
@@ -63,10 +65,10 @@ def sampled_trials(
     for label in labels:
         rows = positives(history, label)
         if rows is not None:
-            chosen = np.arange(len(rows))
-            if len(rows) > max_lists:
-                chosen = np.sort(random.choice(len(rows), max_lists, replace=False))
-                thinned = f", {max_lists:,} of {len(rows):,} positives of {label}"
+            chosen = _drawable(history, rows, first_seqs)
+            if len(chosen) > max_lists:
+                thinned = f", {max_lists:,} of {len(chosen):,} positives of {label}"
+                chosen = np.sort(random.choice(chosen, max_lists, replace=False))
             parts.append(_lists(history, label, rows, chosen, first_seqs, num_negatives, draw, random))
     if not parts:
         raise OfflineError(
@@ -92,6 +94,15 @@ def _first_seqs(history: History, log: EventLog) -> NDArray[np.int64]:
         codes = history.items.codes(ids.values)[ids.codes]
         np.minimum.at(first, codes, columns.seq)
     return first
+
+
+def _drawable(history: History, rows: Rows, first_seqs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows that stand on equal terms with items drawn for them, in log order."""
+    asked = requests_before(history.app, rows)
+    _, first = np.unique(asked.users * len(first_seqs) + asked.items, return_index=True)
+    is_first = np.zeros(len(rows), bool)
+    is_first[first] = True
+    return np.flatnonzero(is_first & (first_seqs[asked.items] < rows.seqs))
 
 
 def _lists(
