@@ -22,7 +22,7 @@ def run(
     users: Annotated[int, typer.Option(help="People on the platform.")] = 2000,
     videos: Annotated[int, typer.Option(help="Videos, the uploads of the simulated days among them.")] = 4000,
     impressions: Annotated[int, typer.Option(help="Videos shown to somebody.")] = 200_000,
-    days: Annotated[int, typer.Option(help="Days of history; the last one ends now.")] = 14,
+    days: Annotated[int, typer.Option(help="Days of history; the last one ends about now.")] = 14,
     seed: Annotated[int, typer.Option(help="The same seed gives the same people, videos and reactions.")] = 0,
     app: Declaration = DECLARATION,
     data: Data = DATA,
@@ -42,10 +42,11 @@ def run(
 
 
 def config(users: int, videos: int, days: int, seed: int) -> WorldConfig:
-    """Return a world whose last day ends now, so that the windows of a live request are full."""
+    """Return a world whose last day ends about now, so that the windows of a live request are full."""
     from shortlist.world import WorldConfig
 
-    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    # A session runs on past the end of its day: what it did must not lie ahead of live events.
+    now = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=2)
     creators = max(1, videos // 10)
     return WorldConfig(
         seed=seed, num_users=users, num_videos=videos, num_creators=creators, num_days=days,

@@ -27,7 +27,8 @@ import duckdb
 
 from shortlist.log import HistorySource
 
-# Attributes are as they were when the first videos were uploaded, midnight of 9 April in Beijing.
+# Attributes are logged at midnight of 9 April in Beijing, when the first videos were uploaded: the data set
+# does not date them.
 KNOWN_FROM_US = int(datetime(2022, 4, 8, 16, tzinfo=UTC).timestamp()) * 1_000_000
 
 _USERS = f"""

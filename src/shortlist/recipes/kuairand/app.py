@@ -1,8 +1,8 @@
 """A short-video feed on KuaiRand-Pure: will this person click, and watch to the end.
 
 Gao et al., "KuaiRand: An Unbiased Sequential Recommendation Dataset with Randomly Exposed Videos",
-CIKM 2022. Every column below was known before the request; the data set's own counters of views and
-likes are totals over the whole period, so they are used nowhere.
+CIKM 2022. The data set's own counters of views and likes are totals over the whole period, so they are
+used nowhere. It does not say of which day its users' attributes are; they are taken as known before.
 """
 
 import shortlist as sl
