@@ -46,7 +46,7 @@ def config(users: int, videos: int, days: int, seed: int) -> WorldConfig:
     from shortlist.world import WorldConfig
 
     # A session runs on past the end of its day: what it did must not lie ahead of live events.
-    now = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=2)
+    now = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=30)
     creators = max(1, videos // 10)
     return WorldConfig(
         seed=seed, num_users=users, num_videos=videos, num_creators=creators, num_days=days,
