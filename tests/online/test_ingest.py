@@ -110,10 +110,19 @@ def test_a_body_that_is_no_batch_is_refused(client, body, status, field):
     assert (answer.status_code, problem_of(answer)["field"]) == (status, field)
 
 
-def test_only_json_is_read_and_a_missing_type_is_taken_for_it(client):
-    answer = client.post("/v1/events", content=b"type=watch", headers={"content-type": "text/plain"})
-    assert (answer.status_code, problem_of(answer)["field"]) == (415, "content-type")
-    assert client.post("/v1/events", content=msgspec.json.encode(GOOD)).status_code == 200
+@pytest.mark.parametrize(
+    "headers", [{}, {"content-type": ""}, {"content-type": "text/plain"}, {"content-type": "text/x+json"}]
+)
+def test_only_what_says_it_is_json_is_read(client, headers):
+    """A web page may send all but JSON without asking first."""
+    before = client.get("/readyz").json()["last_seq"]
+    answer = client.post("/v1/events", content=msgspec.json.encode(GOOD), headers=headers)
+    problem = problem_of(answer)
+    assert (answer.status_code, problem["field"]) == (415, "content-type")
+    assert "application/json" in problem["mend"]
+    assert client.get("/readyz").json()["last_seq"] == before
+    spoken = {"content-type": "Application/JSON; charset=utf-8"}
+    assert client.post("/v1/events", content=msgspec.json.encode(GOOD), headers=spoken).status_code == 200
 
 
 def test_a_thousand_events_are_one_call(client):

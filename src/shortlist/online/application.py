@@ -32,13 +32,16 @@ Pages = Mapping[str, tuple[str, bytes]]
 """Further pages by path, each a content type and a body; "/" takes the place of the index."""
 
 
-def build_app(app: App, service: Service, pages: Pages | None = None) -> Router:
+def build_app(
+    app: App, service: Service, pages: Pages | None = None, *, loopback_only: bool = False
+) -> Router:
     """Return the ASGI application of a product.
 
     Args:
         app: the declaration.
         service: its log, state and releases; it may still be opening.
         pages: what else to serve.
+        loopback_only: refuse requests that call the server by another machine's name.
     """
     pages = pages or {}
     routes = _routes(app, service)
@@ -57,7 +60,7 @@ def build_app(app: App, service: Service, pages: Pages | None = None) -> Router:
         )
         for path, (content_type, body) in pages.items()
     ]
-    return Router([*routes, *extra], service.telemetry)
+    return Router([*routes, *extra], service.telemetry, loopback_only=loopback_only)
 
 
 def _routes(app: App, service: Service) -> list[Route]:

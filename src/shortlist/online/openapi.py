@@ -21,6 +21,7 @@ _STATUSES = {
     404: "There is no such thing.",
     413: "The body is too large.",
     415: "The body must be JSON.",
+    421: "The server listens for this machine only, and the Host header names another.",
     422: "The request does not fit; the problem names the field.",
     500: "The server failed; the problem's request_id finds the reason in its log.",
     503: "Not ready, or too busy; try again after Retry-After.",
@@ -67,7 +68,7 @@ def _operation(route: Route, schemas: Mapping[int, Schema]) -> Schema:
     given = {} if route.gives is None else {"schema": schemas[id(route.gives)]}
     responses: Schema = {"200": {"description": "OK", "content": {route.content_type: given}}}
     problem = {PROBLEM_TYPE: {"schema": schemas[id(ProblemDocument)]}}
-    for status in (*route.problems, 500):
+    for status in (*route.problems, 421, 500):
         responses[str(status)] = {"description": _STATUSES[status], "content": problem}
     responses |= {
         str(status): {"description": _STATUSES[status], "content": {JSON: given}} for status in route.same

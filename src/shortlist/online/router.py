@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from shortlist.online.hosts import require_loopback
 from shortlist.online.problems import PROBLEM_TYPE, Fault, Problem
 from shortlist.online.telemetry import Telemetry
 
@@ -95,10 +96,17 @@ class Route:
 
 
 class Router:
-    """The ASGI application."""
+    """The ASGI application.
 
-    def __init__(self, routes: Sequence[Route], telemetry: Telemetry) -> None:
+    Args:
+        routes: who answers what.
+        telemetry: told of every request.
+        loopback_only: refuse requests that call the server by another machine's name.
+    """
+
+    def __init__(self, routes: Sequence[Route], telemetry: Telemetry, *, loopback_only: bool) -> None:
         self._telemetry = telemetry
+        self._loopback_only = loopback_only
         self._by_shape: dict[tuple[str, ...], dict[str, Route]] = {}
         for route in routes:
             self._by_shape.setdefault(route.parts, {})[route.method] = route
@@ -111,6 +119,8 @@ class Router:
         started_s = time.perf_counter()
         route: Route | None = None
         try:
+            if self._loopback_only:
+                require_loopback(scope["headers"])
             route, path = self._find(scope)
             body = await _read_body(scope, receive) if route.takes is not None else b""
             started_s = time.perf_counter()
@@ -168,9 +178,11 @@ class ClientGone(Exception):
 
 async def _read_body(scope: Scope, receive: Receive) -> bytes:
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    content_type = headers.get(b"content-type", JSON).partition(";")[0].strip().lower()
-    if content_type != JSON and not content_type.endswith("+json"):
-        fault = Fault.of("content-type", expected=JSON, received=content_type[:80], mend=f"Send {JSON}.")
+    # A web page may send any other type, or none, to whatever server; for this one its browser asks first.
+    content_type = headers.get(b"content-type", "").partition(";")[0].strip().lower()
+    if content_type != JSON:
+        received = content_type[:80] or "no such header"
+        fault = Fault.of("content-type", expected=JSON, received=received, mend=f"Send {JSON}.")
         raise Problem("unsupported-media-type", fault)
     chunks: list[bytes] = []
     num_bytes = int(headers.get(b"content-length", 0))

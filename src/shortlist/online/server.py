@@ -12,6 +12,7 @@ import uvicorn
 
 from shortlist.declare.app import App
 from shortlist.online.application import Pages, build_app
+from shortlist.online.hosts import is_loopback
 from shortlist.online.service import Cancelled, Service
 
 _DRAIN_S = 10
@@ -47,13 +48,13 @@ class Server:
         self.service = Service(app, data)
         self._ready, self._progress = ready, progress
         self._failure: BaseException | None = None
+        self._socket = _bind(host, port)
+        bound_host, bound_port = self._socket.getsockname()[:2]
         config = uvicorn.Config(
-            build_app(app, self.service, pages),
+            build_app(app, self.service, pages, loopback_only=is_loopback(bound_host)),
             host=host, port=port, loop="auto", http="httptools", ws="none", lifespan="off", log_config=None,
             access_log=False, server_header=False, timeout_graceful_shutdown=_DRAIN_S, backlog=1024,
         )  # fmt: skip
-        self._socket = _bind(host, port)
-        bound_host, bound_port = self._socket.getsockname()[:2]
         shown = f"[{bound_host}]" if ":" in bound_host else bound_host
         self.url = f"http://{shown}:{bound_port}"
         self._uvicorn = _Uvicorn(config, self._open, self.service)
