@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -69,13 +70,18 @@ class SqliteLog:
                 raise LogMissing(
                     f"log {self.folder}: expected a log, found none. Append or import events first."
                 )
-            self._reader = Reader(self.folder, self._segments)
-            self._reader.use(tables.merge_schemas(self._reader.schemas, schemas))
+            with ExitStack() as undo:
+                self._reader = Reader(self.folder, self._segments)
+                undo.callback(self._reader.close)
+                self._reader.use(tables.merge_schemas(self._reader.schemas, schemas))
+                undo.pop_all()
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = FolderLock(self.folder)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._lock.release)
             database = tables.connect(self.folder)
+            undo.callback(database.close)
             known = tables.load_schemas(database)
             merged = tables.merge_schemas(known, schemas)
             if merged != known:
@@ -85,9 +91,7 @@ class SqliteLog:
             sweep_rejects(self.folder, registered)
             tables.trim_tail(database)
             self._reader = Reader(self.folder, self._segments)
-        except BaseException:
-            self._lock.release()
-            raise
+            undo.pop_all()
         self._writer = Writer(database, self._reader.codecs, clock, max_pending_events)
         self._sealer = Sealer(self._reader, self._writer, self._segments, seal_after_events)
         self._writer.after_commit(self._sealer.after_commit)
