@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import threading
 import time
 
@@ -9,7 +11,9 @@ import msgspec
 import pytest
 
 from online.product import metadata, recommend, running
+from shortlist.online import loader
 from shortlist.releases import BundleWriter, Registry
+from shortlist.releases.errors import ReleaseCorrupted
 from shortlist.releases.pointer import read_pointer, write_pointer
 
 
@@ -117,6 +121,58 @@ def test_a_release_without_its_models_is_refused(app, data):
         registry.promote(empty)
         wait_until(lambda: num_refused(client) == 1)
         assert recommend(client, "u1")["release"] == first
+        registry.promote(second)
+        wait_until(lambda: served(client) == second)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_release_that_could_not_be_read_is_tried_again(app, data, monkeypatch, wrapped):
+    registry, _, second = releases(data)
+    tries, load = [], loader.load_contents
+
+    def stumble(folder, app):
+        tries.append(folder)
+        if len(tries) > 3:
+            return load(folder, app)
+        error = OSError(errno.EIO, "the disk stumbles")
+        if wrapped:
+            raise ReleaseCorrupted("items", expected="a file", received=error, mend="Wait.") from error
+        raise error
+
+    with running(app, data) as client:
+        monkeypatch.setattr(loader, "load_contents", stumble)
+        registry.promote(second)
+        wait_until(lambda: served(client) == second)
+        assert (len(tries), num_refused(client)) == (4, 1)
+
+
+def test_a_release_that_is_refused_is_not_tried_again(app, data, monkeypatch):
+    registry, first, second = releases(data)
+    tries = []
+
+    def refuse(folder, app):
+        tries.append(folder)
+        raise ReleaseCorrupted("items", expected="a file", received="none", mend="Train again.")
+
+    with running(app, data) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(loader, "load_contents", refuse)
+            registry.promote(second)
+            wait_until(lambda: num_refused(client) == 1)
+            time.sleep(0.2)
+            assert (len(tries), served(client)) == (1, first)
+        registry.rollback()
+        time.sleep(0.1)
+        registry.promote(second)
+        wait_until(lambda: served(client) == second)
+
+
+def test_whatever_fails_the_watcher_goes_on(app, data, monkeypatch, caplog):
+    registry, _, second = releases(data)
+    with running(app, data) as client:
+        with monkeypatch.context() as patched, caplog.at_level(logging.ERROR):
+            patched.setattr(Registry, "current", lambda self: 1 // 0)
+            wait_until(lambda: caplog.text.count("ZeroDivisionError") > 1)
         registry.promote(second)
         wait_until(lambda: served(client) == second)
 

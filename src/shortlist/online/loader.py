@@ -37,7 +37,8 @@ class Loader:
     """Follows a registry's pointer; one thread calls `poll`, any thread reads `serving`.
 
     A new release is checked, loaded, bound and warmed beside the old one, then takes its place by one
-    assignment. A release that cannot be served is refused, and the old one stays.
+    assignment. A release that cannot be served is refused until the pointer moves, and the old one stays;
+    one that could not be read, which may pass, is tried again with every poll.
 
     Args:
         app: the declaration that is served.
@@ -50,29 +51,36 @@ class Loader:
         self.serving: Serving | None = None
         self._app, self._registry, self._state, self._telemetry = app, registry, state, telemetry
         self._fingerprint = app.fingerprint()
-        self._seen: ReleaseId | None = None
+        self._pointed: ReleaseId | None = None
+        self._refused: dict[ReleaseId, bool] = {}
+        """The releases refused since the pointer moved, each told once; True where trying again may help."""
 
     def poll(self) -> None:
-        """Look at the pointer, and follow it when it has moved."""
+        """Look at the pointer, and follow it when it has moved or could not be followed yet."""
         try:
             current = self._registry.current()
         except (ReleaseError, OSError) as error:
-            current = ReleaseId("pointer")  # damaged: said once, and again only when it changes
-            if current != self._seen:
-                self._refuse(current, error)
-            self._seen = current
+            self._point_at(ReleaseId("pointer"))
+            self._refuse(ReleaseId("pointer"), error)
             return
-        if current is None or current == self._seen:
+        if current is None:
             return
-        self._seen = current
+        self._point_at(current)
         if not self._follow(current) and self.serving is None:
             # After a restart there is no old one to stay with: the newest that still works serves.
             earlier = dict.fromkeys(move.id for move in self._registry.history())
             any(self._follow(ReleaseId(id)) for id in earlier if id != current)
 
+    def _point_at(self, id: ReleaseId) -> None:
+        if id != self._pointed:
+            self._pointed = id
+            self._refused.clear()
+
     def _follow(self, id: ReleaseId) -> bool:
         if self.serving is not None and self.serving.release == id:
             return True
+        if not self._refused.get(id, True):
+            return False
         try:
             serving = self._load(id)
         except Exception as error:  # whatever is wrong with a release, it must not stop the old one
@@ -110,6 +118,18 @@ class Loader:
             funnel.recommend(query, budget_ms=math.inf)
 
     def _refuse(self, id: ReleaseId, error: Exception) -> None:
+        is_told = id in self._refused
+        self._refused[id] = _may_pass(error)
+        if is_told:
+            return
         self._telemetry.swaps.labels("refused").inc()
         is_foreseen = isinstance(error, (ValueError, OSError))
         _logger.error("release %s is refused: %s", id[:12], error, exc_info=None if is_foreseen else error)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Say whether reading failed, directly or beneath another error; a missing file stays missing."""
+    return any(
+        isinstance(one, OSError) and not isinstance(one, FileNotFoundError)
+        for one in (error, error.__cause__)
+    )

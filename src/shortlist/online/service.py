@@ -184,7 +184,10 @@ class Service:
         assert self._opened is not None
         tidied_s = time.monotonic()
         while not self._stop.wait(POLL_S):
-            self._loader.poll()
-            if time.monotonic() - tidied_s > _TIDY_S:
-                self._opened.state.release(pause_s=_PAUSE_S)
-                tidied_s = time.monotonic()
+            try:
+                self._loader.poll()
+                if time.monotonic() - tidied_s > _TIDY_S:
+                    tidied_s = time.monotonic()
+                    self._opened.state.release(pause_s=_PAUSE_S)
+            except Exception:  # whatever it was: a server that follows no release any more is worse
+                _logger.exception("looking after the releases and the state failed; it goes on")
