@@ -101,6 +101,17 @@ def test_a_restart_is_a_snapshot_and_the_rest_of_the_log(app, data, monkeypatch)
         assert client.get("/v1/users/u1").json() == after
 
 
+def test_a_snapshot_is_taken_while_it_runs(app, data, monkeypatch):
+    """After kill -9 the log is read from there on."""
+    monkeypatch.setattr("shortlist.online.service.POLL_S", 0.02)
+    monkeypatch.setattr("shortlist.online.service._TIDY_S", 0.1)
+    monkeypatch.setattr("shortlist.online.service._SNAPSHOT_AFTER", 2)
+    with running(app, data) as client:
+        (_, last) = send(client, watch("u1", "v70"), watch("u1", "v71"))
+        wait_until(lambda: OnlineState.restore(app, data / "state").last_seq == last["seq"])
+        assert client.get("/readyz").status_code == 200
+
+
 def test_a_second_server_on_the_same_log_is_told_so(app, data):
     with running(app, data):
         other = Server(app, data, port=0)

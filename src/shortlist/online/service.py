@@ -60,6 +60,7 @@ class Service:
         self._waits_for = "the log to open"
         self._broken: str | None = None
         self._snapshot_seq = 0
+        self._saving = threading.Lock()
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="shortlist-releases", daemon=True)
 
@@ -167,9 +168,11 @@ class Service:
         return OnlineState(self.app)
 
     def _save_state(self, state: OnlineState) -> None:
-        if state.last_seq - self._snapshot_seq >= _SNAPSHOT_AFTER and self._broken is None:
-            state.snapshot(self._data / "state")
-            self._snapshot_seq = state.last_seq
+        with self._saving:  # the end waits for a snapshot under way
+            seq = state.last_seq
+            if seq - self._snapshot_seq >= _SNAPSHOT_AFTER and self._broken is None:
+                state.snapshot(self._data / "state")
+                self._snapshot_seq = seq
 
     def _fold(self, state: OnlineState, batch: Batch) -> None:
         try:
@@ -189,5 +192,7 @@ class Service:
                 if time.monotonic() - tidied_s > _TIDY_S:
                     tidied_s = time.monotonic()
                     self._opened.state.release(pause_s=_PAUSE_S)
+                    # Now, and not only at the end: after a crash all that is no part of it is folded again.
+                    self._save_state(self._opened.state)
             except Exception:  # whatever it was: a server that follows no release any more is worse
                 _logger.exception("looking after the releases and the state failed; it goes on")
