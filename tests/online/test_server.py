@@ -152,6 +152,34 @@ def test_more_than_it_can_do_is_refused_at_once(app, data, monkeypatch):
         assert problem_of(answer)["type"] == "urn:shortlist:problem:overloaded"
 
 
+def test_records_beyond_what_it_can_hold_are_refused_unread(app, data, monkeypatch):
+    monkeypatch.setattr("shortlist.online.ingest.MAX_UNDER_WAY", 1)
+    with running(app, data) as client:
+        log = client.server.service.opened.log
+        held, is_held, submit = threading.Event(), threading.Event(), log.submit
+
+        def hold(events):
+            is_held.set()
+            assert held.wait(30)
+            return submit(events)
+
+        monkeypatch.setattr(log, "submit", hold)
+        first = []
+        batch = {"events": [watch("u1", "v1") for _ in range(60)]}  # so many are checked beside the loop
+        thread = threading.Thread(target=lambda: first.append(client.post("/v1/events", json=batch)))
+        thread.start()
+        assert is_held.wait(30)
+        for method, path in (("POST", "/v1/events"), ("PUT", "/v1/items"), ("PUT", "/v1/users")):
+            answer = client.request(method, path, content=b"neither JSON nor said to be")
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert problem_of(answer)["type"] == "urn:shortlist:problem:overloaded"
+        assert client.get("/healthz").status_code == 200
+        held.set()
+        thread.join()
+        assert first[0].status_code == 200
+        assert send(client, watch("u1", "v2"))[0]["status"] == "accepted"
+
+
 def test_a_signal_ends_it_in_order(app, data):
     program = (
         f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"

@@ -19,6 +19,7 @@ from shortlist.log.protocol import EventLog
 from shortlist.log.record import Appended, Event
 from shortlist.log.schema import EventSchema
 from shortlist.online.problems import Fault, Problem, decode, shown
+from shortlist.online.room import Room
 from shortlist.online.router import Request, Response
 from shortlist.online.schema import MAX_BATCH, Accepted, Duplicate, IngestAnswer, Rejected, Result
 from shortlist.online.service import Service
@@ -28,6 +29,8 @@ _ANY = msgspec.json.Decoder(Any)
 _TIME = EventSchema("event", {"time": "time"}, frozenset({"time"}))
 _ENVELOPE = ("type", "id", "time")
 _SMALL_BATCH = 50
+_SMALL_BODY_BYTES = 64 << 10
+MAX_UNDER_WAY = 128
 
 
 class Draft(NamedTuple):
@@ -44,11 +47,12 @@ class Ingest:
     def __init__(self, app: App, service: Service) -> None:
         self._app = app
         self._service = service
+        self.room = Room(MAX_UNDER_WAY)
         self._schemas = {schema.kind: schema for schema in log_schemas(app)}
 
     async def post_events(self, request: Request) -> Response:
         """POST /v1/events."""
-        rows = _rows(decode(request.body, _ANY), "events", single="type")
+        rows = await _rows_of(request.body, "events", single="type")
         return await self._append(rows, self._event)
 
     async def put_items(self, request: Request) -> Response:
@@ -60,7 +64,7 @@ class Ingest:
         return await self._put(request, "users", self._app.user_entity)
 
     async def _put(self, request: Request, name: str, entity: Entity) -> Response:
-        rows = _rows(decode(request.body, _ANY), name, single=entity.entity_name)
+        rows = await _rows_of(request.body, name, single=entity.entity_name)
         kind = entity.entity_name
         schema = self._schemas[kind]
         return await self._append(
@@ -124,6 +128,12 @@ def _submit(
     drafts = [judge(row) for row in rows]
     events = [draft.event for draft in drafts if draft.event is not None]
     return drafts, log.submit(events) if events else None
+
+
+async def _rows_of(body: bytes, name: str, single: str) -> list[Any]:
+    if len(body) <= _SMALL_BODY_BYTES:
+        return _rows(decode(body, _ANY), name, single)
+    return _rows(await asyncio.to_thread(decode, body, _ANY), name, single)
 
 
 def _rows(body: object, name: str, single: str) -> list[Any]:

@@ -6,6 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -76,6 +77,7 @@ class Route:
         same: further statuses that come with the body of a 200.
         query: name and JSON schema of each query parameter.
         content_type: of a 200.
+        room: entered before the body is read, left with the answer; it may refuse the request.
     """
 
     method: str
@@ -88,6 +90,7 @@ class Route:
     same: tuple[int, ...] = ()
     query: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     content_type: str = JSON
+    room: AbstractContextManager[None] = field(default_factory=nullcontext)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -122,10 +125,11 @@ class Router:
             if self._loopback_only:
                 require_loopback(scope["headers"])
             route, path = self._find(scope)
-            body = await _read_body(scope, receive) if route.takes is not None else b""
-            started_s = time.perf_counter()
-            query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-            response = await route.handler(Request(request_id, path, query, body))
+            with route.room:
+                body = await _read_body(scope, receive) if route.takes is not None else b""
+                started_s = time.perf_counter()
+                query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+                response = await route.handler(Request(request_id, path, query, body))
         except Problem as problem:
             response = _problem(problem, request_id)
         except ClientGone:
