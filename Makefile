@@ -18,8 +18,8 @@ help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "  PYTHON=python3.12 chooses the interpreter (3.11 to 3.13), VENV=folder the environment."
 
-demo: $(INSTALLED)  ## build a world, train, serve, open a page (SMOKE=1: drive it over HTTP and exit)
-	@$(BIN)/shortlist demo $(if $(filter-out 0,$(SMOKE)),--smoke)
+demo: $(INSTALLED)  ## build a world, train, serve, open a page (SMOKE=1: drive it over HTTP and exit; PORT=8001)
+	@$(BIN)/shortlist demo $(if $(filter-out 0,$(SMOKE)),--smoke) $(if $(PORT),--port $(PORT))
 
 test: $(INSTALLED)  ## run the tests, warnings are errors (ARGS="tests/log -x" narrows)
 	@$(BIN)/python -m pytest $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -41,7 +42,13 @@ def test_serve_prints_its_address_and_ends_in_good_order(project, tmp_path):
             url = said.partition("The page    ")[2].split()[0].rstrip("/")
             with urlopen(f"{url}/", timeout=10) as page:
                 assert page.headers["content-type"].startswith("text/html")
-                assert "u00" in page.read().decode().partition('"users":[')[2][:6]
+                text = page.read().decode()
+            assert "u00" in text.partition('"users":[')[2][:6]
+            assert '"live":false' in text, "an operator who looks is not shown the feed"
+            assert "--json" not in said, "curl has it since 7.82 only"
+            sent = json.loads(said.partition("/v1/events ")[2].split("-d '")[1].split("'")[0])
+            assert post(f"{url}/v1/events", {**sent, "watch_s": 1.0})["results"][0]["status"] == "accepted"
+            assert get(f"{url}/v1/items/{sent['video']}")["attributes"]["title"]
             assert get(f"{url}/readyz")["ready"]
             assert "serves" in run("train").output, "the log may be read while it is served"
             assert "expected no other writer" in run("world", status=2).output
@@ -50,6 +57,47 @@ def test_serve_prints_its_address_and_ends_in_good_order(project, tmp_path):
             assert process.wait(timeout=30) == 0
         complained.seek(0)
         assert complained.read() == ""
+
+
+def test_a_demo_says_that_its_port_is_taken_before_it_builds_anything(folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = run("demo", "--port", taken.getsockname()[1], status=2).output
+    assert "expected a free port" in said
+    assert "simulate" not in said
+
+
+def test_our_own_server_is_asked_past_the_machines_proxy(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert get(f"{server.url}/readyz")["ready"]
+
+
+def test_in_a_demo_the_one_who_looks_is_shown_the_feed(server):
+    with urlopen(f"{server.url}/", timeout=10) as page:
+        assert '"live":true' in page.read().decode()
+
+
+def test_a_server_that_died_is_said(server):
+    server.check()
+    server._failure = OSError("disk gone")
+    with pytest.raises(DemoFailed, match="disk gone"):
+        server.check()
+
+
+def test_ctrl_c_while_it_starts_leaves_no_thread(project):
+    class Slow(BackgroundServer):
+        @property
+        def is_running(self):
+            signal.raise_signal(signal.SIGINT)
+            return True
+
+    with pytest.raises(KeyboardInterrupt):
+        Slow(Project.load(), 0)
+    assert "shortlist-serve" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_data_before_the_verb_of_releases_is_refused(project, tmp_path):
+    said = run("releases", "--data", str(tmp_path), "list", status=2).output
+    assert "shortlist releases list --data" in said.replace("\n", " ")
 
 
 def test_a_taken_port_is_said(project):

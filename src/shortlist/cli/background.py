@@ -22,13 +22,17 @@ class BackgroundServer:
     def __init__(self, project: Project, port: int) -> None:
         is_ready = threading.Event()
         self._failure: BaseException | None = None
-        self._server = make_server(project, "127.0.0.1", port, lambda url: is_ready.set())
+        self._server = make_server(project, "127.0.0.1", port, lambda url: is_ready.set(), is_live=True)
         self._thread = threading.Thread(target=self._run, name="shortlist-serve")
         self._thread.start()
         self.url = self._server.url
-        for _ in range(int(_READY_WITHIN_S / 0.1)):
-            if is_ready.wait(0.1) or not self.is_running:
-                break
+        try:
+            for _ in range(int(_READY_WITHIN_S / 0.1)):
+                if is_ready.wait(0.1) or not self.is_running:
+                    break
+        except BaseException:
+            self.stop()
+            raise
         reasons = self._server.service.reasons() if self.is_running else [str(self._failure)]
         if reasons:
             self.stop()
@@ -38,6 +42,15 @@ class BackgroundServer:
     def is_running(self) -> bool:
         """Whether it still serves."""
         return self._thread.is_alive()
+
+    def check(self) -> None:
+        """Raise what ended the server, if anything did.
+
+        Raises:
+            DemoFailed: with the failure.
+        """
+        if self._failure is not None:
+            raise DemoFailed(f"the server ended: {self._failure}") from self._failure
 
     def stop(self) -> None:
         """Finish what is under way, and end."""

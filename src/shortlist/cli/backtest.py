@@ -14,6 +14,8 @@ from shortlist.cli.train import print_comparisons
 
 EXAMPLES = ("shortlist backtest --json backtest.json",)
 
+_MOST_TESTED, _MOST_TESTED_IN_ALL = 0.2, 0.6
+
 
 def run(
     output: Annotated[
@@ -33,7 +35,7 @@ def run(
 
     project = Project.load(app, data)
     with project.open_log() as log, Steps() as steps:
-        report = backtest(project.app, log, progress=steps, num_folds=folds)
+        report = backtest(project.app, log, progress=steps, num_folds=folds, test=_test_share(folds))
     for fold in report.folds:
         say(f"Learned from {fold.split.train}, stopped by {fold.split.valid}, judged on {fold.split.test}.")
         print_comparisons(fold.comparisons)
@@ -42,3 +44,8 @@ def run(
     if output is not None:
         output.write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
         say(f"Wrote {plain(output)}.")
+
+
+def _test_share(num_folds: int) -> float:
+    """Return the share of one test period: together they leave the oldest part to learn from."""
+    return min(_MOST_TESTED, _MOST_TESTED_IN_ALL / num_folds)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from shortlist.cli.errors import UsageError
 
@@ -35,7 +36,7 @@ def _ask(request: Request) -> dict[str, Any]:
             mend="As in http://127.0.0.1:8000.",
         )
     try:
-        with urlopen(request, timeout=_TIMEOUT_S) as answer:
+        with _opener(request).open(request, timeout=_TIMEOUT_S) as answer:
             read: dict[str, Any] = json.load(answer)
             return read
     except HTTPError as error:
@@ -55,6 +56,12 @@ def _ask(request: Request) -> dict[str, Any]:
             received=str(reason),
             mend="Start one: shortlist serve.",
         ) from None
+
+
+def _opener(request: Request) -> OpenerDirector:
+    """A machine's proxy cannot know this machine's own addresses."""
+    is_own = urlsplit(request.full_url).hostname in ("localhost", "127.0.0.1", "::1")
+    return build_opener(ProxyHandler({})) if is_own else build_opener()
 
 
 def _problem(body: bytes) -> str:

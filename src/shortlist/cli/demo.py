@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ EXAMPLES = ("shortlist demo", "shortlist demo --folder feed --port 8080", "short
 
 # Large enough for tastes to be learned, small enough for a minute on two cores, compilers included.
 NUM_USERS, NUM_VIDEOS, NUM_DAYS, NUM_IMPRESSIONS = 1500, 3000, 14, 120_000
+USUAL_PORT = 8000
 
 
 def run(
@@ -37,7 +39,7 @@ def run(
     ] = False,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="0 for any free one; by default 8000, or any with --smoke."),
+        typer.Option(min=0, max=65535, help="0 for any free one; by default 8000, if it is free."),
     ] = None,
     folder: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Build the project there, and keep it.")
@@ -51,17 +53,38 @@ def run(
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is temporary goes, however it ends
-    port = port if port is not None else 0 if smoke else 8000
+    port = _free_port(port, smoke=smoke)
     with _project(folder) as project, _served(project, port, seed) as server:
         if smoke:
             drive(server.url)
             return
         if folder is not None:
             say(f"The project is in [bold]{plain(folder)}[/], and stays there.")
-        welcome(project.app, server.url)
+        welcome(project, server.url)
         with suppress(KeyboardInterrupt):
             while server.is_running:
                 time.sleep(0.5)
+        server.check()
+
+
+def _free_port(port: int | None, *, smoke: bool) -> int:
+    """Return the port to serve on, before anything is built; any free one where 8000 is taken."""
+    if port == 0 or (port is None and smoke):
+        return 0
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port or USUAL_PORT))
+        except OSError as error:
+            if port is None:
+                return 0
+            raise UsageError(
+                f"--port {port}",
+                expected="a free port",
+                received=error.strerror or error,
+                mend="Name another: --port 8001, or 0 for any.",
+            ) from None
+    return port or USUAL_PORT
 
 
 @contextmanager

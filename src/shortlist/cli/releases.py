@@ -28,6 +28,13 @@ def begin(ctx: typer.Context, data: Data = DATA) -> None:
     """List the releases when nothing else is asked."""
     if ctx.invoked_subcommand is None:
         list_all(data)
+    elif data != DATA:
+        raise UsageError(
+            f"--data {data}",
+            expected=f"it behind the verb: shortlist releases {ctx.invoked_subcommand} --data {data}",
+            received="it before",
+            mend="Move it, so that it is clear whose releases are meant.",
+        )
 
 
 @cli.command("list")

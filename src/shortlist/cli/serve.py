@@ -13,7 +13,6 @@ import typer
 from shortlist.cli.console import Steps, plain, say
 from shortlist.cli.errors import UsageError
 from shortlist.cli.project import DATA, DECLARATION, Data, Declaration, Project
-from shortlist.declare.app import App
 
 if TYPE_CHECKING:
     from shortlist.online.server import Server
@@ -43,7 +42,7 @@ def run(
             steps.end()
             for reason in server.service.reasons():
                 say(f"[yellow]{plain(reason)}[/] It is loaded as soon as it is there.")
-            welcome(project.app, url)
+            welcome(project, url)
 
         server = make_server(project, host, port, ready, steps.of("fold the log"))
         with suppress(KeyboardInterrupt):
@@ -56,8 +55,12 @@ def make_server(
     port: int,
     ready: Callable[[str], None],
     progress: Callable[[int, int], None] | None = None,
+    *,
+    is_live: bool = False,
 ) -> Server:
     """Make the server of a project, with its page; it listens already.
+
+    Looking at the page is logged as being shown the feed only when `is_live`.
 
     Raises:
         UsageError: when the address is taken or is none of this machine's.
@@ -65,7 +68,7 @@ def make_server(
     from shortlist.online.server import Server
     from shortlist.studio.pages import build_pages
 
-    pages = build_pages(project.app, recent_users(project))
+    pages = build_pages(project.app, recent_users(project), is_live=is_live)
     try:
         return Server(project.app, project.data, host, port, pages=pages, ready=ready, progress=progress)
     except OSError as error:
@@ -77,18 +80,25 @@ def make_server(
         ) from None
 
 
-def welcome(app: App, url: str) -> None:
-    """Print where the server is, and three requests to try."""
+def welcome(project: Project, url: str) -> None:
+    """Print where the server is, and three requests to try, with an item that is in the log."""
+    app = project.app
     user, item = app.user_entity.entity_name, app.item_entity.entity_name
-    surface, event = next(iter(app.surfaces)), next(iter(app.events))
+    surface = next(iter(app.surfaces))
+    between = [
+        name for name, event in app.events.items() if {app.user_entity, app.item_entity} <= {*event.entities}
+    ]
+    event = next(iter(between or app.events))
+    known = next(iter(_recent(project, item)), "ID")
     asked = json.dumps({"user": "me", "trace": True})
-    done = json.dumps({"type": event, user: "me", item: "ID"})
+    done = json.dumps({"type": event, user: "me", item: known})
+    header = "-H 'content-type: application/json'"
     say(
         f"The page    [bold]{url}/[/]",
         f"The API     [bold]{url}/openapi.json[/]",
         "",
-        f"  curl -s {url}/v1/surfaces/{surface}/recommend --json '{plain(asked)}'",
-        f"  curl -s {url}/v1/events --json '{plain(done)}'",
+        f"  curl -s {url}/v1/surfaces/{surface}/recommend {header} -d '{plain(asked)}'",
+        f"  curl -s {url}/v1/events {header} -d '{plain(done)}'",
         f"  curl -s {url}/v1/users/me",
         "",
         "Ctrl-C ends it.",
@@ -97,14 +107,18 @@ def welcome(app: App, url: str) -> None:
 
 def recent_users(project: Project) -> list[str]:
     """Return some of the users who did something lately, for a page to offer."""
+    return _recent(project, project.app.user_entity.entity_name)
+
+
+def _recent(project: Project, entity: str) -> list[str]:
+    """Return a few of the users or items of the newest events."""
     if not project.has_log:
         return []
-    user = project.app.user_entity.entity_name
     with project.open_log() as log:
         records = log.read(after_seq=max(0, log.last_seq - _RECENT_RECORDS), limit=_RECENT_RECORDS)
     acts = [
-        record.fields[user]
+        record.fields[entity]
         for record in records
-        if record.kind in project.app.events and user in record.fields
+        if record.kind in project.app.events and entity in record.fields
     ]
     return list(dict.fromkeys(reversed(acts)))[:_MOST_USERS]

@@ -16,15 +16,19 @@ WATCHED_S = 30.0
 """Seconds that the page says were spent on an item: most of its duration, or this where that is unknown."""
 
 
-def build_pages(app: App, users: Sequence[str] = ()) -> dict[str, tuple[str, bytes]]:
+def build_pages(
+    app: App, users: Sequence[str] = (), *, is_live: bool = False
+) -> dict[str, tuple[str, bytes]]:
     """Return the pages of a product by path, each a content type and a body, for the server to serve.
 
     Args:
         app: the declaration; the page's buttons are its events between user and item.
         users: some known users to offer; any other can be typed.
+        is_live: whether looking at a feed is being shown it, and logged as such: right where the one
+            who looks is the user, as in a demo, and false evidence where an operator looks.
     """
     page = Template(_read("demo.html")).substitute(
-        app=escape(app.name), product=_embedded(product(app, users))
+        app=escape(app.name), product=_embedded(product(app, users, is_live=is_live))
     )
     return {
         "/": ("text/html; charset=utf-8", page.encode()),
@@ -36,11 +40,12 @@ def build_pages(app: App, users: Sequence[str] = ()) -> dict[str, tuple[str, byt
     }
 
 
-def product(app: App, users: Sequence[str]) -> dict[str, object]:
+def product(app: App, users: Sequence[str], *, is_live: bool = False) -> dict[str, object]:
     """Describe what the page has to know of a declaration, as plain JSON values."""
     item = app.item_entity
     return {
         "app": app.name,
+        "live": is_live,
         "user": app.user_entity.entity_name,
         "item": item.entity_name,
         "attributes": item.attribute_types,

@@ -101,7 +101,7 @@ async function showHistory(user) {
 
 async function refresh(reason) {
   const before = new Map(shown.items.map((slot) => [slot.item, slot.position]));
-  const body = { user: shown.user, trace: true, attributes: true };
+  const body = { user: shown.user, trace: true, attributes: true, preview: !product.live };
   const answer = await call("POST", `/v1/surfaces/${shown.surface.name}/recommend`, body);
   shown.items = answer.items;
   for (const slot of answer.items) shown.about.set(slot.item, slot.attributes);
@@ -168,8 +168,8 @@ at("who").addEventListener("submit", (event) => {
 at("newcomer").addEventListener("click", () => look(`visitor-${Math.random().toString(36).slice(2, 8)}`));
 
 await look(asked.get("user") || product.users[0] || "somebody");
-// ?act=watch:0,like:2 makes the page act by itself: a button and a place, counted from 0.
-for (const wanted of (asked.get("act") || "").split(",").filter(Boolean)) {
+// In a demo, ?act=watch:0,like:2 makes the page act by itself: a button and a place, counted from 0.
+for (const wanted of ((product.live && asked.get("act")) || "").split(",").filter(Boolean)) {
   const [event, place] = wanted.split(":");
   const action = product.actions.find((one) => one.event === event);
   const slot = shown.items[Number(place)];
