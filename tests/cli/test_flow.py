@@ -64,6 +64,11 @@ def test_backtest_publishes_nothing_and_writes_json(project):
     assert {"Rate", "Logistic", "BoostedTrees"} <= set(models["models"])
 
 
+def test_a_backtest_leaves_something_to_learn_from_with_many_folds(project):
+    said = run("backtest", "--folds", "5").output
+    assert said.count("Learned from") == 5
+
+
 def test_a_release_is_shown_and_verified(project):
     (id,) = releases(Project.load())
     assert f"release {id}" in run("releases", "show", id[:6]).output
