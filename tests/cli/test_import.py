@@ -65,6 +65,28 @@ def test_rows_with_ids_come_in_once(started):
     assert "3 rows were in the log already" in said
 
 
+def test_what_finds_no_column_and_what_is_not_used_is_said(started):
+    rows = [{name: value for name, value in row.items() if name != "watch_s"} for row in ROWS]
+    said = run("import", write(started / "watches.jsonl", rows), *MAPPED).output
+    assert "No column for watch_s: left empty" in said
+    assert "Not used: row." in said
+
+
+def test_a_column_may_begin_late(started):
+    early = [{name: value for name, value in ROWS[0].items() if name != "watch_s"}] * 30_000
+    path = write(started / "watches.jsonl", [*early, ROWS[1]])
+    said = run("import", path, *MAPPED).output
+    assert "No column" not in said
+    with Project.load().open_log() as log:
+        assert log.read(after_seq=log.last_seq - 1)[0].fields["watch_s"] == 40.0
+
+
+def test_rows_without_ids_are_warned_of_the_second_time(started):
+    path = write(started / "watches.jsonl", ROWS)
+    assert "doubled" not in run("import", path, *MAPPED).output
+    assert "doubled" in run("import", path, *MAPPED).output
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -41,6 +41,12 @@ class DataSet(StrEnum):
     movielens = "movielens"
 
 
+# Every line is looked at: a column may begin late. A bad line is the import's to tell of.
+_ALL_LINES = (
+    "read_json_auto(?, format='newline_delimited', sample_size=-1, maximum_depth=1, "
+    "map_inference_threshold=-1, ignore_errors=true)"
+)
+
 _FOLDERS = {DataSet.kuairand: "kuairand-pure", DataSet.movielens: "ml-1m"}
 
 
@@ -81,7 +87,13 @@ def run(
             sources = _of_recipe(recipe, source, log)
         else:
             assert file is not None
-            sources = [_of_file(project, file, kind, map or [], time, unit, id)]
+            one = _of_file(project, file, kind, map or [], time, unit, id)
+            if id is None and len(log.scan(kind, []).columns()):
+                say(
+                    f"[yellow]The log has {plain(kind)} records already[/]: without --id, rows that are "
+                    "among them are doubled."
+                )
+            sources = [one]
         report = import_all(log, sources)
     print_report(report)
 
@@ -180,14 +192,18 @@ def _of_file(
             received=f"the columns {', '.join(there)}",
             mend=f"Say which it is: --map {missing[0]}=COLUMN.",
         )
+    if empty := [field for field in columns_of_kind if field not in fields]:
+        say(f"No column for {plain(', '.join(empty))}: left empty (--map {plain(empty[0])}=COLUMN).")
+    if unused := [column for column in there if column not in {*fields.values(), time, id}]:
+        say(f"Not used: {plain(', '.join(unused))}.")
     return HistorySource(kind, file, fields, time, unit.value, id)
 
 
 def _columns_of(file: Path) -> list[str]:
-    """Return the columns that a file's beginning shows; what is wrong further down the import says."""
+    """Return all columns of a file; which of its rows are wrong the import says."""
     import duckdb
 
-    reader = {".csv": "read_csv", ".jsonl": "read_json_auto", ".parquet": "read_parquet"}.get(file.suffix)
+    reader = {".csv": "read_csv(?)", ".jsonl": _ALL_LINES, ".parquet": "read_parquet(?)"}.get(file.suffix)
     if reader is None or not file.is_file():
         raise UsageError(
             file,
@@ -197,7 +213,7 @@ def _columns_of(file: Path) -> list[str]:
         )
     try:
         with duckdb.connect() as connection:
-            found = connection.execute(f"DESCRIBE SELECT * FROM {reader}(?)", [str(file)]).fetchall()
+            found = connection.execute(f"DESCRIBE SELECT * FROM {reader}", [str(file)]).fetchall()
     except duckdb.Error as error:
         raise UsageError(
             file, expected="a table", received=str(error).splitlines()[0], mend="Mend the file."
