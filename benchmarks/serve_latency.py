@@ -33,7 +33,8 @@ def build(folder: Path) -> None:
     from shortlist.features.offline import History
     from shortlist.features.schema import log_schemas
     from shortlist.log.sqlite import SqliteLog
-    from shortlist.models.contract import Examples, FeatureColumn, Interactions
+    from shortlist.models.contract import Examples, FeatureColumn
+    from shortlist.models.retrieval import Interactions
     from shortlist.pipeline.artifacts import FunnelArtifacts
     from shortlist.recipes.video.app import app, engaged, liked
     from shortlist.recipes.video.simulated import history_sources

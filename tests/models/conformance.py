@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.planted import examples, interactions
-from shortlist.models.contract import FittedRanker, FittedRetrieval, RankingModel, RetrievalModel
+from models.planted import examples, interactions, users
+from shortlist.models.contract import FittedRanker, RankingModel
 from shortlist.models.discovery import fitted_class
 from shortlist.models.errors import ModelError, ModelFileError
+from shortlist.models.retrieval import FittedRetrieval, RetrievalModel, UserBatch
 
 TRAINING_LIBRARIES = ("scipy", "lightgbm", "sklearn", "jax", "torch")
 ALLOWED_FILES = {".json", ".npy", ".npz", ".txt", ".safetensors"}
@@ -189,9 +190,10 @@ class RankingModelConformance(_Files):
 
 
 class RetrievalModelConformance(_Files):
-    """For a `RetrievalModel`. Set `model`."""
+    """For a `RetrievalModel`. Set `model` to a definition with settings that suit 9,000 interactions."""
 
     model: RetrievalModel
+    is_personal = True
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -211,6 +213,69 @@ class RetrievalModelConformance(_Files):
         self.model.fit(interactions(300, 200, 9000, seed=1), seed=7).save(tmp_path)
         for path in saved.iterdir():
             assert path.read_bytes() == (tmp_path / path.name).read_bytes()
+
+    def test_loading_gives_the_same_scores(self, fitted: FittedRetrieval, saved: Path) -> None:
+        loaded = type(fitted).load(saved)
+        assert loaded.num_items == fitted.num_items == 200
+        assert np.array_equal(loaded.scores(users(20)), fitted.scores(users(20)))
+
+    def test_every_item_has_a_finite_score(self, fitted: FittedRetrieval) -> None:
+        scores = fitted.scores(users(20))
+        assert scores.shape == (20, 200)
+        assert scores.dtype == np.float32
+        assert np.isfinite(scores).all()
+
+    @pytest.mark.parametrize("n", [0, 1, 7, 200, 300])
+    def test_retrieving_finds_the_best_scores(self, fitted: FittedRetrieval, n: int) -> None:
+        scores = fitted.scores(users(20))
+        items, found = fitted.retrieve(users(20), n)
+        assert items.shape == found.shape == (20, n)
+        assert (items.dtype, found.dtype) == (np.int32, np.float32)
+        for row in range(20):
+            num_found = int((items[row] >= 0).sum())
+            assert (items[row, num_found:] == -1).all()
+            assert len(set(items[row, :num_found])) == num_found
+            np.testing.assert_allclose(found[row, :num_found], scores[row, items[row, :num_found]], rtol=1e-4)
+            assert (np.diff(found[row, :num_found]) <= 0).all()
+            left_out = np.setdiff1d(np.arange(200), items[row])
+            if num_found and len(left_out):
+                assert found[row, num_found - 1] >= scores[row, left_out].max() - 1e-4
+
+    def test_a_user_does_not_depend_on_the_company(self, fitted: FittedRetrieval) -> None:
+        batch = users(20)
+        together = fitted.scores(batch)
+        for row in range(20):
+            alone = fitted.scores(UserBatch(batch.history[row : row + 1]))[0]
+            np.testing.assert_allclose(alone, together[row], rtol=1e-3, atol=1e-4)
+
+    def test_padding_and_unknown_items_change_nothing(self, fitted: FittedRetrieval) -> None:
+        batch = users(5, length=4)
+        padded = np.concatenate([batch.history, np.full((5, 6), -1, np.int32)], axis=1)
+        np.testing.assert_allclose(
+            fitted.scores(UserBatch(padded)), fitted.scores(batch), rtol=1e-3, atol=1e-4
+        )
+
+    def test_a_user_without_history_is_answered(self, fitted: FittedRetrieval) -> None:
+        for nothing in (np.full((2, 3), -1, np.int32), np.empty((2, 0), np.int32)):
+            assert np.isfinite(fitted.scores(UserBatch(nothing))).all()
+            assert fitted.retrieve(UserBatch(nothing), 5)[0].shape == (2, 5)
+        assert fitted.retrieve(UserBatch(np.empty((0, 3), np.int32)), 5)[0].shape == (0, 5)
+
+    def test_it_finds_a_planted_taste(self, fitted: FittedRetrieval) -> None:
+        """Items of one taste end in the same digit; a history of one taste is answered with it."""
+        if not self.is_personal:
+            pytest.skip("the same for everybody")
+        history = np.array([[digit + 10, digit, digit + 20] for digit in range(10)], np.int32)
+        items, _ = fitted.retrieve(UserBatch(history), 8)
+        assert (items % 10 == np.arange(10)[:, None]).mean() > 0.6
+
+    def test_progress_ends_at_its_total(self) -> None:
+        seen: list[tuple[int, int]] = []
+        self.model.fit(
+            interactions(60, 40, 900, seed=1), progress=lambda done, total: seen.append((done, total))
+        )
+        assert all(0 <= done <= total for done, total in seen)
+        assert not seen or seen[-1][0] == seen[-1][1]
 
     def test_input_is_not_changed(self) -> None:
         data = interactions(30, 20, 300, seed=1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from shortlist.models.contract import Examples, FeatureColumn, Interactions
+from shortlist.models.contract import Examples, FeatureColumn
+from shortlist.models.retrieval import Interactions, UserBatch
 
 COLUMNS = (
     FeatureColumn("rate"),
@@ -47,3 +48,13 @@ def interactions(num_users: int, num_items: int, num_events: int, seed: int) -> 
         num_users=num_users,
         num_items=num_items,
     )
+
+
+def users(num_users: int, length: int = 6) -> UserBatch:
+    """Users of `interactions(300, 200, ...)`: one in three is of mixed taste, the last has done nothing."""
+    rng = np.random.default_rng(5)
+    taste = rng.integers(0, 10, (num_users, 1))
+    mixed = np.where(rng.random((num_users, 1)) < 0.3, rng.integers(0, 10, (num_users, length)), taste)
+    history = (rng.integers(0, 20, (num_users, length)) * 10 + mixed).astype(np.int32)
+    history[-1] = -1
+    return UserBatch(history)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from models.conformance import RetrievalModelConformance
 from models.planted import interactions
 from shortlist.models.co_visitation import CoVisitation
-from shortlist.models.contract import Interactions
 from shortlist.models.errors import ModelError
+from shortlist.models.retrieval import Interactions
 
 DAY_US = 86_400_000_000
 

@@ -7,15 +7,16 @@ import pytest
 
 from models.conformance import RetrievalModelConformance
 from models.planted import interactions
-from shortlist.models.contract import Interactions
 from shortlist.models.errors import ModelError
 from shortlist.models.popularity import FittedPopularity, Popularity
+from shortlist.models.retrieval import Interactions
 
 DAY_US = 86_400_000_000
 
 
 class TestPopularity(RetrievalModelConformance):
     model = Popularity(half_life="12h")
+    is_personal = False
 
 
 def test_a_weight_halves_with_every_half_life() -> None:
@@ -28,7 +29,7 @@ def test_a_weight_halves_with_every_half_life() -> None:
         num_items=5,
     )
     fitted = Popularity(half_life="1d").fit(log)
-    assert fitted.scores.tolist() == [0.5, 3.0, 2.0, 0.0, 0.0]
+    assert fitted.counts.tolist() == [0.5, 3.0, 2.0, 0.0, 0.0]
     items, scores = fitted.top(2)
     assert items.tolist() == [1, 2]
     assert scores.tolist() == [3.0, 2.0]
@@ -43,9 +44,9 @@ def test_against_a_plain_loop() -> None:
         age_us = int(log.times_us[-1]) - int(time_us)
         expected[item] += float(weight) * 0.5 ** (age_us / (3 * DAY_US))
     fitted = Popularity(half_life="3d").fit(log)
-    np.testing.assert_allclose(fitted.scores, expected, rtol=1e-6)
+    np.testing.assert_allclose(fitted.counts, expected, rtol=1e-6)
     order = fitted.top(40)[0]
-    assert (np.diff(fitted.scores[order]) <= 0).all()
+    assert (np.diff(fitted.counts[order]) <= 0).all()
 
 
 def test_ties_go_to_the_lower_item() -> None:

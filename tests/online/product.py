@@ -17,7 +17,8 @@ from shortlist.features.offline import History
 from shortlist.features.schema import log_schemas
 from shortlist.log.record import Event
 from shortlist.log.sqlite import SqliteLog
-from shortlist.models.contract import Examples, FeatureColumn, Interactions
+from shortlist.models.contract import Examples, FeatureColumn
+from shortlist.models.retrieval import Interactions
 from shortlist.online.server import Server
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.releases import BundleWriter, DataRange, FeatureField, Metadata, ReleaseId

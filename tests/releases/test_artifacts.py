@@ -15,8 +15,9 @@ import shortlist as sl
 from shortlist.declare.app import App
 from shortlist.features.encoders import Encoding
 from shortlist.features.plan import make_plan
-from shortlist.models.contract import Examples, FeatureColumn, Interactions
+from shortlist.models.contract import Examples, FeatureColumn
 from shortlist.models.errors import ModelFileError
+from shortlist.models.retrieval import Interactions
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.releases import ReleaseCorrupted, ReleaseForeign
 from shortlist.releases.artifacts import load_contents, save_contents
@@ -87,7 +88,7 @@ def test_what_is_saved_comes_back(app, surfaces, folder):
     assert loaded.keys() == surfaces.keys()
     before, after = surfaces["home"], loaded["home"]
     assert list(after.item_ids) == list(before.item_ids)
-    assert np.array_equal(after.popularity.scores, before.popularity.scores)
+    assert np.array_equal(after.popularity.counts, before.popularity.counts)
     assert np.array_equal(after.retrieval[1].neighbours, before.retrieval[1].neighbours)
     features = np.random.default_rng(4).integers(3, size=(50, 3)).astype(np.float32)
     assert np.array_equal(

@@ -16,7 +16,7 @@ from shortlist.features.online import OnlineState
 from shortlist.features.schema import log_schemas
 from shortlist.log.columns import Batch, columns_from_records
 from shortlist.log.record import Record
-from shortlist.models.contract import FittedRetrieval, Interactions
+from shortlist.models.retrieval import FittedRetrieval, Interactions
 from shortlist.stages.contract import Items, Query
 
 HOUR_US = 3_600_000_000

@@ -1,4 +1,4 @@
-"""What a model is: a definition that fits, and a fitted model that predicts, saves and loads.
+"""What a ranking model is: a definition that fits, and a fitted model that predicts, saves and loads.
 
 A definition is a frozen dataclass of hyperparameters, `Logistic(l2=1.0)`. Its `fit` returns a fitted
 model, immutable and light: it predicts and loads without the libraries that trained it.
@@ -86,44 +86,6 @@ class Examples:
             )
 
 
-@dataclass(frozen=True)
-class Interactions:
-    """Positives to learn retrieval from, in time order.
-
-    Args:
-        users: int32 [N], 0..num_users-1.
-        items: int32 [N], 0..num_items-1.
-        times_us: int64 [N], non-decreasing.
-        weights: float32 [N], non-negative.
-        num_users: how many users there are.
-        num_items: how many items there are; those without an interaction count too.
-
-    Raises:
-        ModelError: when lengths disagree, a code is out of range, or times go back.
-    """
-
-    users: NDArray[np.int32]
-    items: NDArray[np.int32]
-    times_us: NDArray[np.int64]
-    weights: NDArray[np.float32]
-    num_users: int
-    num_items: int
-
-    def __post_init__(self) -> None:
-        lengths = {len(self.users), len(self.items), len(self.times_us), len(self.weights)}
-        require(len(lengths) == 1, "Interactions", expected="arrays of one length", received=sorted(lengths))
-        for thing, codes, count in (
-            ("users", self.users, self.num_users),
-            ("items", self.items, self.num_items),
-        ):
-            within = len(codes) == 0 or (int(codes.min()) >= 0 and int(codes.max()) < count)
-            require(within, f"Interactions.{thing}", expected=f"codes 0..{count - 1}", received=codes)
-        in_order = bool((self.times_us[1:] >= self.times_us[:-1]).all())
-        require(in_order, "Interactions.times_us", expected="time order", received=self.times_us)
-        weights_ok = bool((self.weights >= 0).all())
-        require(weights_ok, "Interactions.weights", expected="non-negative weights", received=self.weights)
-
-
 class RankingModel(ABC):
     """The definition of a model that scores rows of features; `kind` is the name of its file."""
 
@@ -175,37 +137,6 @@ class FittedRanker(ABC):
     @abstractmethod
     def importance(self) -> dict[str, float]:
         """Return each column's share of what the model learned; shares sum to 1, or are all 0."""
-
-    @abstractmethod
-    def save(self, folder: Path) -> None:
-        """Write the model's files into an existing folder."""
-
-    @classmethod
-    @abstractmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote.
-
-        Raises:
-            ModelFileError: when a file is missing, damaged, or of another kind of model.
-        """
-
-
-class RetrievalModel(ABC):
-    """The definition of a model that finds candidates; `kind` is the name of its file."""
-
-    kind: ClassVar[str]
-
-    @abstractmethod
-    def fit(
-        self, interactions: Interactions, *, seed: int = 0, progress: Progress | None = None
-    ) -> FittedRetrieval:
-        """Learn from positives in time order; the same seed gives the same model."""
-
-
-class FittedRetrieval(ABC):
-    """A model that finds candidates; how it is asked is its own."""
-
-    kind: ClassVar[str]
 
     @abstractmethod
     def save(self, folder: Path) -> None:

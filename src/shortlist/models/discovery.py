@@ -10,8 +10,9 @@ from importlib import import_module, resources
 from typing import cast
 
 from shortlist import models
-from shortlist.models.contract import FittedRanker, FittedRetrieval
+from shortlist.models.contract import FittedRanker
 from shortlist.models.errors import ModelFileError
+from shortlist.models.retrieval import FittedRetrieval
 
 
 def fitted_class(kind: str) -> type[FittedRanker] | type[FittedRetrieval]:

@@ -7,11 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from shortlist.arrays import ArrayFileError, frozen, write_array
+from shortlist.arrays import read_array as _read_array
 from shortlist.models.contract import FeatureColumn
 from shortlist.models.errors import ModelFileError
+
+__all__ = [
+    "columns_from_json", "columns_to_json", "frozen",
+    "read_array", "read_description", "write_array", "write_description",
+]  # fmt: skip
 
 _DESCRIPTION = "model.json"
 _FORMAT = 1
@@ -70,40 +76,13 @@ def columns_from_json(folder: Path, value: list[Any]) -> tuple[FeatureColumn, ..
     return tuple(FeatureColumn(**entry) for entry in value)
 
 
-def write_array(folder: Path, name: str, array: NDArray[Any]) -> None:
-    """Write an array as `<name>.npy`."""
-    np.save(folder / f"{name}.npy", array, allow_pickle=False)
-
-
 def read_array(folder: Path, name: str, dtype: DTypeLike, shape: tuple[int | None, ...]) -> NDArray[Any]:
-    """Map `<name>.npy` into memory, read-only, so that processes on one machine share it.
-
-    Args:
-        folder: where it was written.
-        name: its name, without the ending.
-        dtype: the element type it must have.
-        shape: the shape it must have; None is any length.
+    """Map `<name>.npy`; see `arrays.read_array`.
 
     Raises:
         ModelFileError: when it is missing, damaged, or of another type or shape.
     """
-    path = folder / f"{name}.npy"
     try:
-        array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
-        raise ModelFileError(f"{path}: expected an array: {error}") from error
-    fits = array.ndim == len(shape) and all(
-        wanted in (None, length) for wanted, length in zip(shape, array.shape, strict=True)
-    )
-    if array.dtype != dtype or not fits:
-        raise ModelFileError(
-            f"{path}: expected {np.dtype(dtype)} of shape {shape}, received {array.dtype} {array.shape}."
-        )
-    return array
-
-
-def frozen(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a read-only view, so that a fitted array and a loaded one behave (and compile) alike."""
-    view = np.ascontiguousarray(array).view()
-    view.setflags(write=False)
-    return view
+        return _read_array(folder, name, dtype, shape)
+    except ArrayFileError as error:
+        raise ModelFileError(str(error)) from error

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.declare.types import duration_us
-from shortlist.models.contract import FittedRetrieval, Interactions, Progress, RetrievalModel
+from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelFileError
 from shortlist.models.files import frozen, read_array, read_description, write_array, write_description
+from shortlist.models.retrieval import FittedRetrieval, Interactions, RetrievalModel, UserBatch
 
 
 @dataclass(frozen=True)
@@ -50,30 +51,35 @@ class Popularity(RetrievalModel):
 
 
 class FittedPopularity(FittedRetrieval):
-    """The decayed popularity of each item, `scores` float32 [I]."""
+    """The decayed popularity of each item, `counts` float32 [I]."""
 
     kind: ClassVar[str] = "popularity"
 
-    def __init__(self, scores: NDArray[np.float32]) -> None:
-        self.scores: NDArray[np.float32] = frozen(scores)
-        self._order = np.argsort(-self.scores, kind="stable").astype(np.int32)
-        self._num_known = int(np.count_nonzero(self.scores))
+    def __init__(self, counts: NDArray[np.float32]) -> None:
+        self.counts: NDArray[np.float32] = frozen(counts)
+        self.num_items = len(counts)
+        self._order = np.argsort(-self.counts, kind="stable").astype(np.int32)
+        self._num_known = int(np.count_nonzero(self.counts))
 
     def top(self, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the n most popular items and their scores, best first; items nobody touched are left out."""
         items = self._order[: max(0, min(n, self._num_known))]
-        return items, self.scores[items]
+        return items, self.counts[items]
+
+    def scores(self, users: UserBatch) -> NDArray[np.float32]:
+        """Return the same counts for every user, float32 [B, I]."""
+        return np.tile(self.counts, (len(users), 1))
 
     def save(self, folder: Path) -> None:
-        """Write `model.json` and `scores.npy`."""
+        """Write `model.json` and `counts.npy`."""
         write_description(folder, self.kind)
-        write_array(folder, "scores", self.scores)
+        write_array(folder, "counts", self.counts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises `ModelFileError` when it is damaged."""
         read_description(folder, cls.kind)
-        scores = read_array(folder, "scores", np.float32, (None,))
-        if not (np.isfinite(scores).all() and (scores >= 0).all()):
-            raise ModelFileError(f"{folder}: expected finite, non-negative scores.")
-        return cls(scores)
+        counts = read_array(folder, "counts", np.float32, (None,))
+        if not (np.isfinite(counts).all() and (counts >= 0).all()):
+            raise ModelFileError(f"{folder}: expected finite, non-negative counts.")
+        return cls(counts)

@@ -17,7 +17,7 @@ from shortlist.features.evaluate import evaluate
 from shortlist.features.offline import History, Requests
 from shortlist.features.rows import Rows
 from shortlist.features.values import Values
-from shortlist.models.contract import Interactions
+from shortlist.models.retrieval import Interactions
 from shortlist.offline.errors import OfflineError
 
 

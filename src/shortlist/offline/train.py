@@ -15,8 +15,9 @@ from shortlist.declare.surface import Surface
 from shortlist.features.encoders import Encoding
 from shortlist.features.offline import History
 from shortlist.log.protocol import EventLog
-from shortlist.models.contract import FittedRanker, FittedRetrieval, RetrievalModel
+from shortlist.models.contract import FittedRanker
 from shortlist.models.popularity import FittedPopularity, Popularity
+from shortlist.models.retrieval import FittedRetrieval, RetrievalModel
 from shortlist.offline.compare import Comparer, SurfaceComparison
 from shortlist.offline.dataset import make_dataset, read_trials
 from shortlist.offline.errors import OfflineError

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shortlist.features.encoders import Encoding
-from shortlist.models.contract import FittedRanker, FittedRetrieval
+from shortlist.models.contract import FittedRanker
 from shortlist.models.popularity import FittedPopularity
+from shortlist.models.retrieval import FittedRetrieval
 
 
 @dataclass(frozen=True)

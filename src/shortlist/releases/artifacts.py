@@ -19,9 +19,10 @@ import msgspec
 from shortlist.declare.app import App
 from shortlist.features.encoders import Encoding
 from shortlist.features.plan import make_plan
-from shortlist.models.contract import FittedRanker, FittedRetrieval
+from shortlist.models.contract import FittedRanker
 from shortlist.models.discovery import fitted_class
 from shortlist.models.popularity import FittedPopularity
+from shortlist.models.retrieval import FittedRetrieval
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.releases.errors import ReleaseCorrupted, ReleaseForeign
 
@@ -111,7 +112,7 @@ def load_contents(folder: Path, app: App) -> dict[str, FunnelArtifacts]:
     for name in app.surfaces:
         found = contents.surfaces[name]
         popularity = _load(folder, found.popularity, FittedRetrieval)  # type: ignore[type-abstract]
-        if not isinstance(popularity, FittedPopularity) or len(popularity.scores) != len(item_ids):
+        if not isinstance(popularity, FittedPopularity) or popularity.num_items != len(item_ids):
             raise _corrupted(
                 folder / found.popularity.path, f"the popularity of {len(item_ids)} items", "another"
             )

@@ -23,7 +23,7 @@ from shortlist.declare.surface import Role
 if TYPE_CHECKING:
     from shortlist.declare.app import App
     from shortlist.features.online import OnlineState
-    from shortlist.models.contract import FittedRetrieval, RetrievalModel
+    from shortlist.models.retrieval import FittedRetrieval, RetrievalModel
 
 Items = NDArray[np.int64]
 

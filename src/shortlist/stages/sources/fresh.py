@@ -13,7 +13,7 @@ from shortlist.declare.app import App
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.expressions import Attribute
 from shortlist.declare.types import duration_us
-from shortlist.models.contract import FittedRetrieval
+from shortlist.models.retrieval import FittedRetrieval
 from shortlist.stages.arguments import check_whole
 from shortlist.stages.contract import Items, Query, Retrieved, Source, SourceStage
 from shortlist.stages.order import best_first

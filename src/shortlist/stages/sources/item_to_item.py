@@ -1,24 +1,18 @@
-"""More like what this user just had: the neighbours of their last items.
-
-n proposed, L items of the history, I items of the release.
-"""
+"""More like what this user just had: the neighbours of their last items."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shortlist.declare.app import App
 from shortlist.declare.events import Event
 from shortlist.declare.features import Last
 from shortlist.models.co_visitation import CoVisitation, FittedCoVisitation
-from shortlist.models.contract import FittedRetrieval
+from shortlist.models.retrieval import FittedRetrieval
 from shortlist.stages.arguments import check_whole
-from shortlist.stages.contract import Items, Query, Retrieved, Source, SourceStage
+from shortlist.stages.contract import Items, Source, SourceStage
 from shortlist.stages.histories import check_event, history_of
-from shortlist.stages.membership import among
+from shortlist.stages.near_history import near_history
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,27 +53,4 @@ class ItemToItem(SourceStage):
         """Return a function that adds up the neighbours of the history."""
         assert isinstance(fitted, FittedCoVisitation)
         assert item_codes is not None
-        (history,) = self.reads(app)
-        number_of_code = _inverse(item_codes)
-
-        def propose(query: Query) -> Retrieved:
-            if query.user < 0:
-                return Retrieved(np.empty(0, np.int64), np.empty(0, np.float32))
-            codes_L = query.state.history(history, query.user, query.time_us)
-            is_known = codes_L < len(number_of_code)
-            numbers_L = number_of_code[np.where(is_known, codes_L, -1)]
-            numbers, scores = fitted.score_history(numbers_L, self.n + len(codes_L))
-            items = item_codes[numbers]
-            is_new = (items >= 0) & ~among(items, codes_L)
-            return Retrieved(items[is_new][: self.n], scores[is_new][: self.n])
-
-        return propose
-
-
-def _inverse(item_codes: Items) -> NDArray[np.int32]:
-    """Return the release's number of each code of the state, and last a -1, where code -1 finds it."""
-    size = int(item_codes.max(initial=-1)) + 1
-    numbers = np.full(size + 1, -1, np.int32)
-    known = np.flatnonzero(item_codes >= 0)
-    numbers[item_codes[known]] = known
-    return numbers
+        return near_history(fitted, self.reads(app)[0], item_codes, self.n)

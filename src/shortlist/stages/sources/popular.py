@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from shortlist.declare.app import App
-from shortlist.models.contract import FittedRetrieval
 from shortlist.models.popularity import FittedPopularity, Popularity
+from shortlist.models.retrieval import FittedRetrieval
 from shortlist.stages.arguments import check_whole
 from shortlist.stages.contract import Items, Query, Retrieved, Source, SourceStage
 

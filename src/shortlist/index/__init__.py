@@ -1,0 +1,1 @@
+"""Vector indexes: which items lie best in the direction of a query."""

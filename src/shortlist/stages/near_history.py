@@ -1,0 +1,54 @@
+"""What every source does whose model is asked with a history: read it, translate it, ask, translate back.
+
+n proposed, L items of the history, I items of the release.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.declare.features import Last
+from shortlist.models.retrieval import FittedRetrieval, UserBatch
+from shortlist.stages.contract import Items, Query, Retrieved, Source
+from shortlist.stages.membership import among
+
+
+def near_history(fitted: FittedRetrieval, history: Last, item_codes: Items, n: int) -> Source:
+    """Return a function that proposes what a model finds for a user's history, newest first.
+
+    The history's own items are not proposed: they are what the user had. It is read from the state,
+    so an event that the log has acknowledged counts in the next answer.
+
+    Args:
+        fitted: the model; it numbers items 0..I-1.
+        history: which items make the history.
+        item_codes: int64 [I], the code in the state of each of these items, -1 where it has none.
+        n: how many to propose.
+    """
+    number_of_code = _inverse(item_codes)
+
+    def propose(query: Query) -> Retrieved:
+        if query.user < 0:
+            return Retrieved(np.empty(0, np.int64), np.empty(0, np.float32))
+        codes_L = query.state.history(history, query.user, query.time_us)
+        is_known = codes_L < len(number_of_code)
+        numbers_L = number_of_code[np.where(is_known, codes_L, -1)]
+        if not (numbers_L >= 0).any():
+            return Retrieved(np.empty(0, np.int64), np.empty(0, np.float32))
+        found, scores = fitted.retrieve(UserBatch(numbers_L[None, :]), n + len(codes_L))
+        found, scores = found[0], scores[0]
+        items = np.where(found >= 0, item_codes[found], -1)
+        is_new = (items >= 0) & ~among(items, codes_L)
+        return Retrieved(items[is_new][:n], scores[is_new][:n])
+
+    return propose
+
+
+def _inverse(item_codes: Items) -> NDArray[np.int32]:
+    """Return the release's number of each code of the state, and last a -1, where code -1 finds it."""
+    size = int(item_codes.max(initial=-1)) + 1
+    numbers = np.full(size + 1, -1, np.int32)
+    known = np.flatnonzero(item_codes >= 0)
+    numbers[item_codes[known]] = known
+    return numbers
