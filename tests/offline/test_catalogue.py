@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shortlist.metrics import coverage, gini, novelty
 from shortlist.models.retrieval import FittedRetrieval, UserBatch
 from shortlist.offline.cases import Cases, ItemLists
-from shortlist.offline.catalogue import METRICS, CatalogueScore, compare, judge
+from shortlist.offline.catalogue import METRICS, compare, judge
 from shortlist.offline.errors import OfflineError
 
 NUM_ITEMS = 7
@@ -101,3 +103,159 @@ def test_every_metric_is_that_of_a_full_sort(case, k, batch):
     for slate, row, out in zip(score.slates, scores, excluded, strict=True):
         best = sorted((item for item in range(NUM_ITEMS) if item not in out), key=lambda item: -row[item])[:k]
         assert slate.tolist() == best + [-1] * (k - len(best))
+
+
+@given(case=judged(), k=st.integers(1, 8), keep=st.integers(0, 2**12))
+@settings(max_examples=100, deadline=None)
+def test_a_part_of_the_relevant_items_keeps_its_ranks(case, k, keep):
+    relevant, excluded, scores = case
+    score = judge(Table(scores), make_cases(relevant, excluded), k=k)
+    where = np.array([bool(keep >> at & 1) for at in range(len(score.ranks))])
+    at, users, expected = 0, [], []
+    for user, row in enumerate(relevant):
+        ranks = sorted(score.ranks[at : at + len(row)][where[at : at + len(row)]].tolist())
+        at += len(row)
+        if ranks:
+            users.append(user)
+            expected.append(
+                naive_metrics([rank + 1 in ranks for rank in range(NUM_ITEMS)], [True] * len(ranks), k)
+            )
+    for metric in METRICS:
+        mean = score.mean(metric, where)
+        assert mean.groups.tolist() == users
+        np.testing.assert_allclose(mean.values, [row[metric] for row in expected], rtol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    """300 users, 80 items; the model's scores know something of what is relevant."""
+    random = np.random.default_rng(7)
+    parts = [random.permutation(80) for _ in range(300)]
+    cases = make_cases([part[:3].tolist() for part in parts], [part[3:20].tolist() for part in parts], 80)
+    scores = random.normal(size=(300, 80)).astype(np.float32)
+    scores[cases.relevant.cases, cases.relevant.items] += 1.5
+    return cases, scores
+
+
+def test_a_model_that_scores_all_alike_earns_nothing(crowd):
+    cases, scores = crowd
+    score = judge(Table(np.zeros_like(scores)), cases)
+    assert score.mean("hr").value == 0.0
+    assert (score.ranks > 60).all()
+
+
+def test_the_interval_holds_the_mean_of_the_users(crowd):
+    cases, scores = crowd
+    score = judge(Table(scores), cases)
+    interval = score.interval("ndcg")
+    assert interval.low < interval.value == score.mean("ndcg").value < interval.high
+    assert interval.num_groups == 300
+    assert score.interval("ndcg", level=0.5).high < interval.high
+    # The normal theory of a mean is a good guide for 300 users.
+    half = 1.96 * score.mean("ndcg").values.std() / np.sqrt(300)
+    assert interval.high - interval.low == pytest.approx(2 * half, rel=0.15)
+
+
+def test_a_paired_comparison_sees_what_two_intervals_cannot(crowd):
+    cases, scores = crowd
+    a = judge(Table(scores), cases)
+    better = scores.copy()
+    better[cases.relevant.cases, cases.relevant.items] += 0.1
+    b = judge(Table(better), cases)
+    difference = compare(b, a, "ndcg")
+    assert difference.value == pytest.approx(b.mean("ndcg").value - a.mean("ndcg").value)
+    assert difference.low > 0
+    assert b.interval("ndcg").low < a.interval("ndcg").high
+    assert compare(a, a, "map").value == 0.0
+
+
+def test_only_what_was_judged_alike_is_compared(crowd):
+    cases, scores = crowd
+    a = judge(Table(scores), cases)
+    others = (
+        judge(Table(scores), cases, k=5),
+        judge(Table(scores), cases, sampled_negatives=20),
+        judge(Table(scores), cases.take(np.arange(299))),
+    )
+    for other in others:
+        with pytest.raises(OfflineError, match="compare: expected two scores on the same cases"):
+            compare(a, other, "ndcg")
+
+
+def test_sampled_figures_say_so_and_flatter(crowd):
+    cases, scores = crowd
+    full, sampled = judge(Table(scores), cases), judge(Table(scores), cases, sampled_negatives=20)
+    assert full.name("ndcg") == "NDCG@10"
+    assert sampled.name("ndcg") == "NDCG@10 of 20 sampled"
+    assert "NDCG@10 of 20 sampled" in sampled.figures()
+    assert not any(name.startswith("NDCG@10") and name != sampled.name("ndcg") for name in sampled.figures())
+    # Of 60 others a third is drawn, and so a third of those before an item.
+    before = np.array([full.ranks - 1, sampled.ranks - 1]).mean(axis=1)
+    own = 1.0  # of three relevant items, the one before another on average
+    assert before[1] - own == pytest.approx((before[0] - own) * 20 / 60, rel=0.1)
+    np.testing.assert_array_equal(full.slates, sampled.slates)
+
+
+def test_the_sample_depends_on_the_seed_alone(crowd):
+    cases, scores = crowd
+    first = judge(Table(scores), cases, sampled_negatives=20, batch=256)
+    again = judge(Table(scores), cases, sampled_negatives=20, batch=7)
+    other = judge(Table(scores), cases, sampled_negatives=20, seed=1)
+    np.testing.assert_array_equal(first.ranks, again.ranks)
+    assert (first.ranks != other.ranks).any()
+    everything = judge(Table(scores), cases, sampled_negatives=1_000)
+    np.testing.assert_array_equal(everything.ranks, judge(Table(scores), cases).ranks)
+
+
+def test_progress_ends_at_the_number_of_cases(crowd):
+    cases, scores = crowd
+    seen = []
+    judge(Table(scores), cases, batch=128, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(128, 300), (256, 300), (300, 300)]
+
+
+def test_figures_beyond_accuracy_are_those_of_the_slates(crowd):
+    cases, scores = crowd
+    score = judge(Table(scores), cases, k=2)
+    figures = score.figures()
+    assert figures["coverage"] == coverage(score.slates, 80)
+    assert figures["gini"] == gini(score.slates, 80)
+    assert figures["novelty"] == novelty(score.slates, np.arange(80))
+    topics = np.arange(80) % 3
+    differs = [topics[one] != topics[two] for one, two in score.slates]
+    assert score.diversity(topics).value == pytest.approx(np.mean(differs))
+
+
+def test_a_sample_of_the_cases_is_judged_as_they_are(crowd):
+    cases, scores = crowd
+    some = cases.sample(40, seed=3)
+    whole = judge(Table(scores), cases).mean("ndcg")
+    part = judge(Table(scores), some).mean("ndcg")
+    assert len(some) == len(np.unique(some.users)) == 40
+    np.testing.assert_array_equal(part.groups, some.users)
+    np.testing.assert_array_equal(part.values, whole.values[np.searchsorted(whole.groups, some.users)])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda cases, scores: (cases, np.full_like(scores, np.nan)), "scores of table: expected finite"),
+        (lambda cases, scores: (cases, scores[:, :-1]), r"scores of table: .* shape \(256, 80\)"),
+        (
+            lambda cases, scores: (replace(cases, excluded=cases.relevant), scores),
+            "cases: expected no relevant item among the excluded",
+        ),
+    ],
+)
+def test_what_cannot_be_judged_is_named(crowd, change, message):
+    cases, scores = change(*crowd)
+    with pytest.raises(OfflineError, match=message):
+        judge(Table(scores), cases)
+
+
+def test_a_setting_or_a_metric_that_is_none_is_named(crowd):
+    cases, scores = crowd
+    with pytest.raises(OfflineError, match="k: expected 1 or more, received 0"):
+        judge(Table(scores), cases, k=0)
+    with pytest.raises(OfflineError, match="metric: expected one of HR, Recall, Precision, NDCG, MRR, MAP"):
+        judge(Table(scores), cases).interval("accuracy")
