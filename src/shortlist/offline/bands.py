@@ -27,7 +27,8 @@ def user_bands(num_known: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
     """
     if len(num_known) == 0:
         return {}
-    least_of_heavy = np.quantile(num_known, 1.0 - HEAVY_SHARE, method="inverted_cdf")
+    num_heavy = max(1, round(HEAVY_SHARE * len(num_known)))
+    least_of_heavy = np.partition(num_known, -num_heavy)[-num_heavy]
     return _filled(
         {
             "new users": num_known == 0,
