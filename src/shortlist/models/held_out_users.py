@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.models.retrieval import NO_ITEM, FittedRetrieval, Interactions, RetrievalModel, UserBatch
-
-Model = TypeVar("Model", bound=RetrievalModel)
+from shortlist.models.retrieval import NO_ITEM, FittedRetrieval, Interactions, UserBatch
 
 _SHARE = 0.1  # of the users are left out
 _MOST_USERS = 1000  # enough that two settings 1 % apart are told apart
@@ -25,22 +22,26 @@ _BATCH = 128
 
 
 def best_by_held_out_users(
-    candidates: Sequence[Model], start: int, interactions: Interactions, seed: int, tried: Callable[[], None]
+    num_candidates: int,
+    start: int,
+    fit: Callable[[int, Interactions], FittedRetrieval],
+    interactions: Interactions,
+    seed: int,
 ) -> int:
-    """Return which of some models finds best what people left out did last: NDCG@100, seen items excluded.
+    """Return which setting finds best what people left out did last: NDCG@100, seen items excluded.
 
     Only the middle of a range of settings is likely: the search starts at one and goes on, to either side, as
     long as that helps.
 
     Args:
-        candidates: definitions, in the order of the setting that they differ in.
-        start: where to begin.
+        num_candidates: how many settings there are, in order.
+        start: the place of the one to begin with.
+        fit: fits the setting of a place on those who stay.
         interactions: what there is to learn from.
         seed: decides who is left out.
-        tried: called when a candidate has been fitted and judged.
 
     Returns:
-        The place of the best among the candidates; `start` when there are too few people to tell.
+        The place of the best; `start` when there are too few people to tell.
     """
     train, history_BL, target_BT = leave_out(interactions, seed)
     if len(history_BL) == 0:
@@ -49,14 +50,12 @@ def best_by_held_out_users(
 
     def quality(place: int) -> float:
         if place not in found:
-            fitted = candidates[place].fit(train, seed=seed)
-            found[place] = mean_ndcg(fitted, history_BL, target_BT)
-            tried()
+            found[place] = mean_ndcg(fit(place, train), history_BL, target_BT)
         return found[place]
 
     best = start
     for towards in (1, -1):
-        while 0 <= best + towards < len(candidates) and quality(best + towards) > quality(best):
+        while 0 <= best + towards < num_candidates and quality(best + towards) > quality(best):
             best += towards
         if best != start:
             break

@@ -1,15 +1,17 @@
 """Matrix factorisation for implicit feedback: every pair that was not observed pulls a little towards 0.
 
-The objective of Hu, Koren & Volinsky, "Collaborative filtering for implicit feedback datasets" (2008), with the
-frequency-scaled regularisation of Rendle, Krichene, Zhang & Koren, "Revisiting the performance of iALS" (2021).
+The objective of Hu, Koren & Volinsky, "Collaborative filtering for implicit feedback datasets" (2008), with
+the frequency-scaled regularisation of Rendle, Krichene, Zhang & Koren, "Revisiting the performance of iALS"
+(2021).
 
 N interactions, U users, I items, B users asked for, L history, D width.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -30,7 +32,7 @@ from shortlist.models.user_item_matrix import user_item_matrix
 _NUM_STEPS = 3  # of conjugate gradients a row and epoch; the next epoch goes on from there
 _FLOATS_AT_ONCE = 32_768  # OpenBLAS multiplies so small a matrix on the thread that asks
 _USERS_AT_ONCE = 256
-_UNOBSERVED_WEIGHTS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_UNOBSERVED_WEIGHTS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 _L2 = (0.0003, 0.001, 0.003, 0.01, 0.03)
 _MIDDLE = (3, 2)  # where the search among these begins
 
@@ -39,15 +41,15 @@ _MIDDLE = (3, 2)  # where the search among these begins
 class MatrixFactorisation(RetrievalModel):
     """A vector for each item; a user's vector is solved for when it is needed, from the user's history.
 
-    With observed pairs S, it minimises the sum over S of w (1 - x y)^2, plus `unobserved_weight` times the sum
-    over all pairs of (x y)^2, plus `l2` times the sum of each vector's squared length times the weight of all
-    pairs it stands in, observed and not. Users and items are solved for in turns.
+    With observed pairs S, it minimises the sum over S of w (1 - x y)^2, plus `unobserved_weight` times the
+    sum over all pairs of (x y)^2, plus `l2` times the sum of each vector's squared length times the weight of
+    all pairs it stands in, observed and not. Users and items are solved for in turns.
 
     Args:
         width: D, the length of a vector.
         num_epochs: how many turns.
-        unobserved_weight: against a mean weight of 1 of the observed; None chooses it in `fit`, by people left
-            out, among .003 to 1.
+        unobserved_weight: against a mean weight of 1 of the observed; None chooses it in `fit`, by people
+            left out, among .003 to 3.
         l2: None chooses it likewise, among .0003 to .03.
 
     Raises:
@@ -71,47 +73,70 @@ class MatrixFactorisation(RetrievalModel):
         self, interactions: Interactions, *, seed: int = 0, progress: Progress | None = None
     ) -> FittedMatrixFactorisation:
         """Choose what is open, then solve for users and items in turns from small random item vectors."""
-        most_trials = len(_UNOBSERVED_WEIGHTS) + len(_L2)
-        total = self.num_epochs * (1 + (most_trials if None in (self.unobserved_weight, self.l2) else 0))
+        is_open = None in (self.unobserved_weight, self.l2)
+        total = self.num_epochs * (1 + (len(_UNOBSERVED_WEIGHTS) + len(_L2) if is_open else 0))
         done = 0
 
         def advance(num_epochs: int) -> None:
             nonlocal done
-            done = min(done + num_epochs, total)
+            done += num_epochs
             if progress is not None:
                 progress(done, total)
 
-        chosen = self._chosen(interactions, seed, lambda: advance(self.num_epochs))
-        assert chosen.unobserved_weight is not None
-        assert chosen.l2 is not None
+        unobserved_weight, l2 = self._chosen(interactions, seed, advance)
         advance(total - self.num_epochs - done)
+        items_ID = self._solved(interactions, unobserved_weight, l2, seed, advance)
+        return FittedMatrixFactorisation(ExactIndex(items_ID), unobserved_weight, l2)
+
+    def _solved(
+        self,
+        interactions: Interactions,
+        unobserved_weight: float,
+        l2: float,
+        seed: int,
+        advance: Callable[[int], None],
+    ) -> NDArray[np.float32]:
         matrix_UI = user_item_matrix(interactions)
         matrix_IU = matrix_UI.T.tocsr()
-        draw = np.random.default_rng(seed).normal(
-            0.0, 0.1 / np.sqrt(self.width), (matrix_UI.shape[1], self.width)
-        )
-        items_ID = draw.astype(np.float32)
-        users_UD = np.zeros((matrix_UI.shape[0], self.width), np.float32)
+        num_users, num_items = matrix_UI.shape
+        draw_ID = np.random.default_rng(seed).normal(0.0, 0.1 / np.sqrt(self.width), (num_items, self.width))
+        items_ID, users_UD = draw_ID.astype(np.float32), np.zeros((num_users, self.width), np.float32)
         for _ in range(self.num_epochs):
-            solve_side(matrix_UI, items_ID, users_UD, chosen.unobserved_weight, chosen.l2)
-            solve_side(matrix_IU, users_UD, items_ID, chosen.unobserved_weight, chosen.l2)
+            solve_side(matrix_UI, items_ID, users_UD, unobserved_weight, l2)
+            solve_side(matrix_IU, users_UD, items_ID, unobserved_weight, l2)
             advance(1)
-        return FittedMatrixFactorisation(ExactIndex(items_ID), chosen.unobserved_weight, chosen.l2)
+        return items_ID
 
-    def _chosen(self, interactions: Interactions, seed: int, tried: Any) -> MatrixFactorisation:
-        """Return a definition with nothing open: first the unobserved weight is chosen, then the l2."""
-        model = replace(
-            self,
-            unobserved_weight=self.unobserved_weight or _UNOBSERVED_WEIGHTS[_MIDDLE[0]],
-            l2=self.l2 or _L2[_MIDDLE[1]],
-        )
+    def _chosen(
+        self, interactions: Interactions, seed: int, advance: Callable[[int], None]
+    ) -> tuple[float, float]:
+        """Return the settings, the open ones by people left out: first the unobserved weight, then the l2."""
+        weight = self.unobserved_weight or _UNOBSERVED_WEIGHTS[_MIDDLE[0]]
+        l2 = self.l2 or _L2[_MIDDLE[1]]
+
+        def fitted(weight: float, l2: float, train: Interactions) -> FittedMatrixFactorisation:
+            items_ID = self._solved(train, weight, l2, seed, advance)
+            return FittedMatrixFactorisation(ExactIndex(items_ID), weight, l2)
+
         if self.unobserved_weight is None:
-            candidates = [replace(model, unobserved_weight=weight) for weight in _UNOBSERVED_WEIGHTS]
-            model = candidates[best_by_held_out_users(candidates, _MIDDLE[0], interactions, seed, tried)]
+            best = best_by_held_out_users(
+                len(_UNOBSERVED_WEIGHTS),
+                _MIDDLE[0],
+                lambda place, train: fitted(_UNOBSERVED_WEIGHTS[place], l2, train),
+                interactions,
+                seed,
+            )
+            weight = _UNOBSERVED_WEIGHTS[best]
         if self.l2 is None:
-            candidates = [replace(model, l2=l2) for l2 in _L2]
-            model = candidates[best_by_held_out_users(candidates, _MIDDLE[1], interactions, seed, tried)]
-        return model
+            best = best_by_held_out_users(
+                len(_L2),
+                _MIDDLE[1],
+                lambda place, train: fitted(weight, _L2[place], train),
+                interactions,
+                seed,
+            )
+            l2 = _L2[best]
+        return weight, l2
 
 
 class FittedMatrixFactorisation(FittedVectors):

@@ -1,9 +1,9 @@
 """Solve one side of a matrix factorisation while the other stands still, compiled.
 
 R rows to solve (users, or items), N observed pairs, D width, C pairs at once.
-A row's system is (G + l2 I + sum w y y') x = sum w y over its observed vectors y. It is never built: conjugate
-gradients from the row's last solution need only products with it (Takacs et al. 2011), N x D work each and not
-N x D^2. The vectors of a row are gathered once into a block that stays in the cache.
+A row's system is (G + l2 I + sum w y y') x = sum w y over its observed vectors y. It is never built:
+conjugate gradients from the row's last solution need only products with it (Takacs et al. 2011), N x D work
+each and not N x D^2. The vectors of a row are gathered once into a block that stays in the cache.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def solve_rows(
 ) -> None:
     """Improve rows first_row..last_row-1 of `solved_RD` in place.
 
-    Row r has observed `columns[starts[r]:starts[r + 1]]` of `fixed_CD`, with their weights; `gramian_DD` is G.
-    `num_at_once` vectors are multiplied together: so few that a BLAS of many threads takes one for them.
+    Row r has observed `columns[starts[r]:starts[r + 1]]` of `fixed_CD`, with their weights; `gramian_DD` is
+    G. `num_at_once` vectors are multiplied together: so few that a BLAS of many threads takes one for them.
     """
     width = fixed_CD.shape[1]
     longest = 0
