@@ -1,16 +1,18 @@
-"""Linear autoencoder and matrix factorisation on MovieLens-1M, beside published figures and beside `implicit`.
+"""Linear autoencoder and matrix factorisation on MovieLens-1M, beside published figures and beside
+`implicit`.
 
     SHORTLIST_DATA=folder python benchmarks/collaborative.py
 
 Three tables, each with what is comparable said in its title:
 
 1. Strong generalisation (Liang et al. 2018): ratings of 4 and 5, 600 users left out, 80 % of what each did
-   folded in. EASE's well-known .420 (ML-20M, NDCG@100) is of another data set: nothing published on this one is
-   at hand, and so the models are beside one another and beside popularity.
+   folded in. EASE's well-known .420 (ML-20M, NDCG@100) is of another data set: nothing published on this one
+   is at hand, and so the models are beside one another and beside popularity.
 2. Leave-one-out against 99 sampled items (He et al. 2017), where iALS has published figures on the same data:
    irspack's run of the recipe of Rendle et al. (2021). Their file of negatives is not at hand, ours are drawn
    alike, uniformly among what the user did not touch; sampled metrics flatter, and are here to compare only.
-3. One epoch of alternating least squares, CPU seconds on one thread and wall seconds on two, `implicit` and ours
+3. One epoch of alternating least squares, CPU seconds on one thread and wall seconds on two, `implicit` and
+ours
    in one run, same data, same width; and what each has come to after the same number of epochs.
 """
 
@@ -64,8 +66,8 @@ def strong_generalisation() -> None:
         "linear autoencoder (EASE)": LinearAutoencoder(gap_half_life=NO_DECAY),
         ".. settings all open": LinearAutoencoder(),
         ".. from the 100 nearest": LinearAutoencoder(gap_half_life=NO_DECAY, most_dense_items=0),
-        "iALS, width 64": MatrixFactorisation(),
-        "iALS, width 256": MatrixFactorisation(width=256),
+        "iALS, width 64": MatrixFactorisation(gap_half_life=NO_DECAY),
+        "iALS, width 256": MatrixFactorisation(256, gap_half_life=NO_DECAY),
     }
     title = f"ML-1M, ratings >= 4, {len(holdout.cases)} users left out, 80 % folded in: ours only"
     columns = ("NDCG@100", "Recall@20", "Recall@50", "fit CPU s", "peak MB so far", "request ms")
@@ -92,7 +94,9 @@ def sampled_leave_one_out() -> None:
     holdout = leave_one_out(movielens("true"), which="test", history=None)
     models: dict[str, RetrievalModel | None] = {
         "irspack's iALS, width 192 (published)": None,
-        "iALS, width 192, unobserved .3, l2 .007, 12 epochs": MatrixFactorisation(192, 12, 0.3, 0.007),
+        "iALS, width 192, unobserved .3, l2 .007, 12 epochs": MatrixFactorisation(
+            192, 12, 0.3, 0.007, NO_DECAY
+        ),
         "iALS, width 192, settings chosen in fit": MatrixFactorisation(192),
         "linear autoencoder, settings chosen in fit": LinearAutoencoder(),
     }
@@ -122,7 +126,7 @@ def epochs() -> None:
             "ours": lambda threads: ours(everything, width, threads),
         }
         quality = {
-            "ours": MatrixFactorisation(width, NUM_EPOCHS, 0.3, 0.003).fit(holdout.train),
+            "ours": MatrixFactorisation(width, NUM_EPOCHS, 0.3, 0.003, NO_DECAY).fit(holdout.train),
             "implicit, conjugate gradients": their_vectors(holdout.train, width, True),
             "implicit, exact": their_vectors(holdout.train, width, False),
         }
@@ -184,7 +188,7 @@ def their_vectors(train: Interactions, width: int, use_cg: bool) -> FittedRetrie
                 use_cg=use_cg, num_threads=1, random_state=0,
             )  # fmt: skip
             model.fit(csr(user_item_matrix(data)), show_progress=False)
-            vectors[part] = FittedMatrixFactorisation(ExactIndex(model.item_factors), 0.3, 0.003)
+            vectors[part] = FittedMatrixFactorisation(ExactIndex(model.item_factors), 0.3, 0.003, NO_DECAY)
         found = judge(vectors["valid"], valid.cases, k=100).mean("NDCG").value
         if best is None or found > best[0]:
             best = found, vectors["test"]
@@ -222,13 +226,10 @@ def request_ms(fitted: FittedRetrieval) -> float:
 
 def movielens(where: str) -> Interactions:
     """The pairs of a condition, each user's in order; `seq` is that order, and pairs without one come first."""
-    query = f'SELECT "user", movie, seq FROM \'{FILE}/ml1m_full.parquet\' WHERE {where} ORDER BY "user", seq, movie'
-    columns = duckdb.sql(query).fetchnumpy()
-    order = np.argsort(columns["seq"], kind="stable")
-    users, items = (np.unique(columns[name][order], return_inverse=True)[1] for name in ("user", "movie"))
-    times_us = columns["seq"][order].astype(np.int64) + 1
-    ones = np.ones(len(order), np.float32)
-    return Interactions(
+    query = f'SELECT "user", movie, seq FROM \'{FILE}/ml1m_full.parquet\' WHERE {where} ORDER BY "user", seq,
+    movie' columns = duckdb.sql(query).fetchnumpy() order = np.argsort(columns["seq"], kind="stable") users,
+    items = (np.unique(columns[name][order], return_inverse=True)[1] for name in ("user", "movie")) times_us =
+    columns["seq"][order].astype(np.int64) + 1 ones = np.ones(len(order), np.float32) return Interactions(
         users.astype(np.int32), items.astype(np.int32), times_us, ones,
         int(users.max()) + 1, int(items.max()) + 1,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from shortlist.models.popularity import FittedPopularity
 from shortlist.models.retrieval import Interactions
 
 
-def test_who_is_left_out_is_asked_for_the_newest_fifth() -> None:
+def test_who_is_left_out_is_asked_for_the_newest() -> None:
     log = interactions(100, 50, 3000, seed=1)
     train, history, target = leave_out(log, seed=3)
     out = np.setdiff1d(np.unique(log.users), np.unique(train.users))
@@ -21,7 +21,7 @@ def test_who_is_left_out_is_asked_for_the_newest_fifth() -> None:
     assert len(train.users) == np.isin(log.users, out, invert=True).sum()
     for user, seen, asked in zip(out, history, target, strict=True):
         newest_first = list(dict.fromkeys(log.items[log.users == user][::-1].tolist()))
-        count = max(1, round(0.2 * len(newest_first)))
+        count = min(5, max(1, round(0.2 * len(newest_first))))
         assert asked[asked >= 0].tolist() == newest_first[:count]
         assert seen[seen >= 0].tolist() == newest_first[count:]
 
@@ -47,16 +47,16 @@ def test_the_search_climbs_to_the_top_from_anywhere(best: int, start: int) -> No
     log = interactions(100, 50, 3000, seed=1)
     counts = np.bincount(log.items, minlength=50).astype(np.float32)
     noise = np.random.default_rng(0).permutation(counts)
-    tried: list[int] = []
+    tried: list[float] = []
 
-    def fit(place: int, train: Interactions) -> FittedPopularity:
-        tried.append(place)
-        return FittedPopularity(counts + 3.0 * abs(place - best) * noise)
+    def fit(setting: float, train: Interactions) -> FittedPopularity:
+        tried.append(setting)
+        return FittedPopularity(counts + 3.0 * abs(setting / 10 - best) * noise)
 
-    assert best_by_held_out_users(5, start, fit, log, seed=0) == best
+    assert best_by_held_out_users([0.0, 10.0, 20.0, 30.0, 40.0], start, fit, log, seed=0) == 10.0 * best
     assert len(set(tried)) == len(tried)
 
 
 def test_too_few_people_leave_the_start() -> None:
     log = interactions(5, 20, 60, seed=1)
-    assert best_by_held_out_users(3, 1, lambda place, train: pytest.fail("fitted"), log, seed=0) == 1
+    assert best_by_held_out_users([1.0, 2.0], 1, lambda *_: pytest.fail("fitted"), log, seed=0) == 2.0

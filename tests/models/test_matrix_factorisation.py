@@ -18,7 +18,7 @@ WIDTH = 12
 
 
 class TestMatrixFactorisation(RetrievalModelConformance):
-    model = MatrixFactorisation(width=16, num_epochs=6, unobserved_weight=0.1, l2=0.003)
+    model = MatrixFactorisation(width=16, num_epochs=6, unobserved_weight=0.1, l2=0.003, gap_half_life=50.0)
 
 
 def naive_side(dense: np.ndarray, fixed: np.ndarray, unobserved_weight: float, l2: float) -> np.ndarray:
@@ -36,8 +36,8 @@ def distinct(num_users: int, num_items: int, share: float, seed: int) -> Interac
     """Pairs that occur once, each of weight 1."""
     users, items = np.nonzero(np.random.default_rng(seed).random((num_users, num_items)) < share)
     return Interactions(
-        users.astype(np.int32), items.astype(np.int32), np.arange(len(users)), np.ones(len(users), np.float32),
-        num_users, num_items,
+        users.astype(np.int32), items.astype(np.int32), np.arange(len(users)),
+        np.ones(len(users), np.float32), num_users, num_items,
     )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_an_epoch_is_a_plain_solve_for_each_user_and_each_item() -> None:
 
 def test_a_few_steps_an_epoch_end_where_exact_solves_end() -> None:
     log = interactions(80, 50, 1500, seed=4)
-    model = MatrixFactorisation(width=8, num_epochs=60, unobserved_weight=0.2, l2=0.01)
+    model = MatrixFactorisation(width=8, num_epochs=60, unobserved_weight=0.2, l2=0.01, gap_half_life=1e9)
     fitted = model.fit(log)
     dense = user_item_matrix(log).toarray().astype(np.float64)
     items = fitted.index.vectors.astype(np.float64)
@@ -76,7 +76,9 @@ def test_a_few_steps_an_epoch_end_where_exact_solves_end() -> None:
 
 def test_a_folded_in_user_is_the_trained_user() -> None:
     log = distinct(40, 30, 0.2, seed=1)
-    fitted = MatrixFactorisation(width=WIDTH, num_epochs=4, unobserved_weight=0.1, l2=0.01).fit(log)
+    fitted = MatrixFactorisation(
+        width=WIDTH, num_epochs=4, unobserved_weight=0.1, l2=0.01, gap_half_life=1e9
+    ).fit(log)
     trained = np.zeros((40, WIDTH), np.float32)
     matrix = user_item_matrix(log)
     solve_side(matrix, fitted.index.vectors, trained, fitted.unobserved_weight, fitted.l2, num_steps=100)
@@ -84,6 +86,18 @@ def test_a_folded_in_user_is_the_trained_user() -> None:
         seen = log.items[log.users == user]
         history = np.concatenate([seen[::-1], seen[:2], [-1, 99]]).astype(np.int32)
         np.testing.assert_allclose(fitted.user_vectors(UserBatch(history[None]))[0], trained[user], atol=2e-5)
+
+
+def test_older_items_of_a_history_weigh_less() -> None:
+    model = MatrixFactorisation(width=WIDTH, num_epochs=4, unobserved_weight=0.1, l2=0.01, gap_half_life=2.0)
+    fitted = model.fit(distinct(40, 30, 0.2, seed=1))
+    vectors = fitted.index.vectors.astype(np.float64)
+    history = [7, 3, -1, 7, 11]  # the second 7 does not count; 11 is four places back
+    dense = np.zeros((1, 30))
+    dense[0, [7, 3, 11]] = [1.0, 0.5**0.5, 0.5**2]
+    expected = naive_side(dense, vectors, 0.1, 0.01)[0]
+    found = fitted.user_vectors(UserBatch(np.array([history], np.int32)))[0]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_one_thread_or_many_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,29 +122,35 @@ def test_open_settings_are_chosen_by_people_left_out() -> None:
     assert seen == sorted(seen)
     assert seen[-1][0] == seen[-1][1]
     assert len(seen) > 4 + 3
-    again = MatrixFactorisation(8, 4, unobserved_weight=fitted.unobserved_weight, l2=fitted.l2).fit(log)
+    again = MatrixFactorisation(8, 4, fitted.unobserved_weight, fitted.l2, fitted.gap_half_life).fit(log)
     assert np.array_equal(again.index.vectors, fitted.index.vectors)
 
 
 def test_the_scale_of_the_weights_changes_nothing() -> None:
     log = interactions(60, 40, 900, seed=3)
     louder = Interactions(log.users, log.items, log.times_us, log.weights * 8, 60, 40)
-    model = MatrixFactorisation(width=8, num_epochs=3, unobserved_weight=0.1, l2=0.01)
+    model = MatrixFactorisation(width=8, num_epochs=3, unobserved_weight=0.1, l2=0.01, gap_half_life=9.0)
     assert np.array_equal(model.fit(log).index.vectors, model.fit(louder).index.vectors)
 
 
 def test_who_is_unknown_has_no_taste() -> None:
-    fitted = MatrixFactorisation(width=8, num_epochs=2, unobserved_weight=0.1, l2=0.01).fit(
-        interactions(30, 20, 300, seed=1)
-    )
+    fitted = MatrixFactorisation(
+        width=8, num_epochs=2, unobserved_weight=0.1, l2=0.01, gap_half_life=1e9
+    ).fit(interactions(30, 20, 300, seed=1))
     assert not fitted.user_vectors(UserBatch(np.array([[-1, 20, 999]], np.int32))).any()
 
 
 def test_impossible_settings_are_refused(tmp_path) -> None:
-    for setting in ({"width": 0}, {"num_epochs": 0}, {"unobserved_weight": 0.0}, {"l2": -1.0}):
+    for setting in (
+        {"width": 0},
+        {"num_epochs": 0},
+        {"unobserved_weight": 0.0},
+        {"l2": -1.0},
+        {"gap_half_life": 0},
+    ):
         with pytest.raises(ModelError, match=next(iter(setting))):
             MatrixFactorisation(**setting)
-    MatrixFactorisation(4, 1, 0.1, 0.01).fit(interactions(30, 20, 300, seed=1)).save(tmp_path)
+    MatrixFactorisation(4, 1, 0.1, 0.01, 9.0).fit(interactions(30, 20, 300, seed=1)).save(tmp_path)
     description = json.loads((tmp_path / "model.json").read_text())
     (tmp_path / "model.json").write_text(json.dumps({**description, "l2": -1}))
     with pytest.raises(ModelFileError, match="l2"):

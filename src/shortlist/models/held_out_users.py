@@ -15,51 +15,52 @@ from shortlist.models.retrieval import NO_ITEM, FittedRetrieval, Interactions, U
 
 _SHARE = 0.1  # of the users are left out
 _MOST_USERS = 1000  # enough that two settings 1 % apart are told apart
-_TARGET_SHARE = 0.2  # of each one's items, the newest, are to be found
+_TARGET_SHARE = 0.2  # of each one's items, the newest, are to be found,
+_MOST_TARGETS = 5  # but no more: what comes next is what serving is asked for
 _MOST_ITEMS = 300  # of each one's items are looked at
 _LISTED = 100
 _BATCH = 128
 
 
 def best_by_held_out_users(
-    num_candidates: int,
+    settings: Sequence[float],
     start: int,
-    fit: Callable[[int, Interactions], FittedRetrieval],
+    fit: Callable[[float, Interactions], FittedRetrieval],
     interactions: Interactions,
     seed: int,
-) -> int:
+) -> float:
     """Return which setting finds best what people left out did last: NDCG@100, seen items excluded.
 
     Only the middle of a range of settings is likely: the search starts at one and goes on, to either side, as
     long as that helps.
 
     Args:
-        num_candidates: how many settings there are, in order.
+        settings: what there is to choose from, in order.
         start: the place of the one to begin with.
-        fit: fits the setting of a place on those who stay.
+        fit: fits a setting on those who stay.
         interactions: what there is to learn from.
         seed: decides who is left out.
 
     Returns:
-        The place of the best; `start` when there are too few people to tell.
+        The best; that at `start` when there are too few people to tell.
     """
     train, history_BL, target_BT = leave_out(interactions, seed)
     if len(history_BL) == 0:
-        return start
+        return settings[start]
     found: dict[int, float] = {}
 
     def quality(place: int) -> float:
         if place not in found:
-            found[place] = mean_ndcg(fit(place, train), history_BL, target_BT)
+            found[place] = mean_ndcg(fit(settings[place], train), history_BL, target_BT)
         return found[place]
 
     best = start
     for towards in (1, -1):
-        while 0 <= best + towards < num_candidates and quality(best + towards) > quality(best):
+        while 0 <= best + towards < len(settings) and quality(best + towards) > quality(best):
             best += towards
         if best != start:
             break
-    return best
+    return settings[best]
 
 
 def leave_out(
@@ -67,8 +68,8 @@ def leave_out(
 ) -> tuple[Interactions, NDArray[np.int32], NDArray[np.int32]]:
     """Return the interactions of those who stay, and history and target of those who are left out.
 
-    Each one's distinct items, by their last interaction, are cut where the newest fifth begins; who has fewer
-    than two is never left out.
+    Each one's distinct items, by their last interaction, are cut where the newest fifth begins, or the newest
+    five; who has fewer than two is never left out.
 
     Returns:
         Interactions, histories int32 [B, L] newest first, and targets int32 [B, T], both padded with -1.
@@ -87,7 +88,7 @@ def leave_out(
     newest_first_N = newest_first_N[np.argsort(users_N[newest_first_N], kind="stable")]
     each = np.split(interactions.items[newest_first_N], np.cumsum(num_items_U[left_out])[:-1])
     each = [items[:_MOST_ITEMS] for items in each] if num_left_out else []
-    num_targets = [max(1, round(_TARGET_SHARE * len(items))) for items in each]
+    num_targets = [min(_MOST_TARGETS, max(1, round(_TARGET_SHARE * len(items)))) for items in each]
     targets = [items[:count] for items, count in zip(each, num_targets, strict=True)]
     histories = [items[count:] for items, count in zip(each, num_targets, strict=True)]
     stay_N = np.flatnonzero(~is_left_out_U[users_N])

@@ -110,19 +110,15 @@ class LinearAutoencoder(RetrievalModel):
             return tried[l2]
 
         if self.l2 is None:
-            best = best_by_held_out_users(
-                len(_L2), _MIDDLE, lambda place, train: once(_L2[place], train), interactions, seed
-            )
-            l2 = _L2[best]
+            l2 = best_by_held_out_users(_L2, _MIDDLE, once, interactions, seed)
         if self.gap_half_life is None:
-            best = best_by_held_out_users(
-                len(_HALF_LIVES),
+            half_life = best_by_held_out_users(
+                _HALF_LIVES,
                 len(_HALF_LIVES) - 1,
-                lambda place, train: once(l2, train).with_half_life(_HALF_LIVES[place]),
+                lambda value, train: once(l2, train).with_half_life(value),
                 interactions,
                 seed,
             )
-            half_life = _HALF_LIVES[best]
         return l2, half_life
 
     def _dense(self, matrix_UI: Any, l2: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

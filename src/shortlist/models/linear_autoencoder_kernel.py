@@ -105,8 +105,7 @@ def keep_strongest(
     neighbours_IM: NDArray[np.int32],
     similarity_IM: NDArray[np.float32],
 ) -> None:
-    """Turn "what predicts an item" into "what an item predicts": the M greatest weights, either sign,
-    strongest first.
+    """Turn what predicts an item into what an item predicts: the M greatest weights of either sign, in order.
 
     `neighbours_IM` comes in as -1. While they are sorted by strength, an item's last bit is the sign.
     """

@@ -32,9 +32,11 @@ from shortlist.models.user_item_matrix import user_item_matrix
 _NUM_STEPS = 3  # of conjugate gradients a row and epoch; the next epoch goes on from there
 _FLOATS_AT_ONCE = 32_768  # OpenBLAS multiplies so small a matrix on the thread that asks
 _USERS_AT_ONCE = 256
+_SETTINGS = ("unobserved_weight", "l2", "gap_half_life")
 _UNOBSERVED_WEIGHTS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 _L2 = (0.0003, 0.001, 0.003, 0.01, 0.03)
 _MIDDLE = (3, 2)  # where the search among these begins
+_HALF_LIVES = (3.0, 10.0, 30.0, 100.0, 300.0, 100_000.0)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class MatrixFactorisation(RetrievalModel):
         unobserved_weight: against a mean weight of 1 of the observed; None chooses it in `fit`, by people
             left out, among .003 to 3.
         l2: None chooses it likewise, among .0003 to .03.
+        gap_half_life: in the history that a user's vector is solved from, an item weighs half as much as one
+            that stands so many places before it; None chooses it likewise, from 3 to 100,000, which is as
+            good as all alike.
 
     Raises:
         ModelError: when a number is out of range.
@@ -60,10 +65,11 @@ class MatrixFactorisation(RetrievalModel):
     num_epochs: int = 16
     unobserved_weight: float | None = None
     l2: float | None = None
+    gap_half_life: float | None = None
     kind: ClassVar[str] = "matrix_factorisation"
 
     def __post_init__(self) -> None:
-        for name in ("width", "num_epochs", "unobserved_weight", "l2"):
+        for name in ("width", "num_epochs", "unobserved_weight", "l2", "gap_half_life"):
             value = getattr(self, name)
             require(
                 value is None or value > 0, f"MatrixFactorisation.{name}", expected="above 0", received=value
@@ -73,7 +79,7 @@ class MatrixFactorisation(RetrievalModel):
         self, interactions: Interactions, *, seed: int = 0, progress: Progress | None = None
     ) -> FittedMatrixFactorisation:
         """Choose what is open, then solve for users and items in turns from small random item vectors."""
-        is_open = None in (self.unobserved_weight, self.l2)
+        is_open = None in (self.unobserved_weight, self.l2, self.gap_half_life)
         total = self.num_epochs * (1 + (len(_UNOBSERVED_WEIGHTS) + len(_L2) if is_open else 0))
         done = 0
 
@@ -83,12 +89,16 @@ class MatrixFactorisation(RetrievalModel):
             if progress is not None:
                 progress(done, total)
 
-        unobserved_weight, l2 = self._chosen(interactions, seed, advance)
-        advance(total - self.num_epochs - done)
-        items_ID = self._solved(interactions, unobserved_weight, l2, seed, advance)
-        return FittedMatrixFactorisation(ExactIndex(items_ID), unobserved_weight, l2)
+        def fitted(weight: float, l2: float, data: Interactions) -> FittedMatrixFactorisation:
+            items_ID = self._item_vectors(data, weight, l2, seed, advance)
+            half_life = self.gap_half_life or _HALF_LIVES[-1]
+            return FittedMatrixFactorisation(ExactIndex(items_ID), weight, l2, half_life)
 
-    def _solved(
+        unobserved_weight, l2, half_life = self._chosen(interactions, seed, fitted)
+        advance(total - self.num_epochs - done)
+        return fitted(unobserved_weight, l2, interactions).with_half_life(half_life)
+
+    def _item_vectors(
         self,
         interactions: Interactions,
         unobserved_weight: float,
@@ -108,35 +118,43 @@ class MatrixFactorisation(RetrievalModel):
         return items_ID
 
     def _chosen(
-        self, interactions: Interactions, seed: int, advance: Callable[[int], None]
-    ) -> tuple[float, float]:
-        """Return the settings, the open ones by people left out: first the unobserved weight, then the l2."""
+        self,
+        interactions: Interactions,
+        seed: int,
+        fitted: Callable[[float, float, Interactions], FittedMatrixFactorisation],
+    ) -> tuple[float, float, float]:
+        """Return unobserved weight, l2 and half-life; the open ones are chosen in this order."""
         weight = self.unobserved_weight or _UNOBSERVED_WEIGHTS[_MIDDLE[0]]
         l2 = self.l2 or _L2[_MIDDLE[1]]
+        half_life = self.gap_half_life or _HALF_LIVES[-1]
+        tried: dict[tuple[float, float], FittedMatrixFactorisation] = {}
 
-        def fitted(weight: float, l2: float, train: Interactions) -> FittedMatrixFactorisation:
-            items_ID = self._solved(train, weight, l2, seed, advance)
-            return FittedMatrixFactorisation(ExactIndex(items_ID), weight, l2)
+        def once(weight: float, l2: float, train: Interactions) -> FittedMatrixFactorisation:
+            if (weight, l2) not in tried:
+                tried[weight, l2] = fitted(weight, l2, train)
+            return tried[weight, l2]
 
         if self.unobserved_weight is None:
-            best = best_by_held_out_users(
-                len(_UNOBSERVED_WEIGHTS),
+            weight = best_by_held_out_users(
+                _UNOBSERVED_WEIGHTS,
                 _MIDDLE[0],
-                lambda place, train: fitted(_UNOBSERVED_WEIGHTS[place], l2, train),
+                lambda value, train: once(value, l2, train),
                 interactions,
                 seed,
             )
-            weight = _UNOBSERVED_WEIGHTS[best]
         if self.l2 is None:
-            best = best_by_held_out_users(
-                len(_L2),
-                _MIDDLE[1],
-                lambda place, train: fitted(weight, _L2[place], train),
+            l2 = best_by_held_out_users(
+                _L2, _MIDDLE[1], lambda value, train: once(weight, value, train), interactions, seed
+            )
+        if self.gap_half_life is None:
+            half_life = best_by_held_out_users(
+                _HALF_LIVES,
+                len(_HALF_LIVES) - 1,
+                lambda value, train: once(weight, l2, train).with_half_life(value),
                 interactions,
                 seed,
             )
-            l2 = _L2[best]
-        return weight, l2
+        return weight, l2, half_life
 
 
 class FittedMatrixFactorisation(FittedVectors):
@@ -146,21 +164,29 @@ class FittedMatrixFactorisation(FittedVectors):
         index: the vectors of the items, [I, D].
         unobserved_weight: as it was trained with.
         l2: as it was trained with.
+        gap_half_life: how fast a history's older items weigh less, in places.
     """
 
     kind: ClassVar[str] = "matrix_factorisation"
 
-    def __init__(self, index: VectorIndex, unobserved_weight: float, l2: float) -> None:
+    def __init__(self, index: VectorIndex, unobserved_weight: float, l2: float, gap_half_life: float) -> None:
         self.index = index
         self.unobserved_weight = unobserved_weight
         self.l2 = l2
+        self.gap_half_life = gap_half_life
         assert isinstance(index, ExactIndex)
         self._items_ID = index.vectors
         items_ID = self._items_ID.astype(np.float64)
         self._gramian_DD = unobserved_weight * (items_ID.T @ items_ID)
 
+    def with_half_life(self, gap_half_life: float) -> FittedMatrixFactorisation:
+        """Return the same item vectors, with another recency in a user's history."""
+        return FittedMatrixFactorisation(self.index, self.unobserved_weight, self.l2, gap_half_life)
+
     def user_vectors(self, users: UserBatch) -> NDArray[np.float32]:
-        """Solve for each user as in training, with the distinct items of the history, each of weight 1.
+        """Solve for each user as in training, with the distinct items of the history, each by its recency.
+
+        The newest item weighs 1, and each place further back 2^(-1 / gap_half_life).
 
         Returns:
             float32 [B, D]; zeros for a user of whom no item is known.
@@ -172,32 +198,35 @@ class FittedMatrixFactorisation(FittedVectors):
             systems_BDD = np.repeat(self._gramian_DD[None], len(batch_BL), axis=0)
             targets_BD = np.zeros((len(batch_BL), width))
             for system_DD, target_D, history_L in zip(systems_BDD, targets_BD, batch_BL, strict=True):
-                known = np.unique(history_L[(history_L >= 0) & (history_L < self.num_items)])
-                seen_LD = self._items_ID[known].astype(np.float64)
-                system_DD += seen_LD.T @ seen_LD
-                total_weight = len(known) + self.unobserved_weight * self.num_items
+                known, places = np.unique(history_L, return_index=True)  # the first place is the newest
+                is_known = (known >= 0) & (known < self.num_items)
+                weights_L = np.exp2(-places[is_known] / self.gap_half_life)
+                seen_LD = self._items_ID[known[is_known]].astype(np.float64)
+                system_DD += (seen_LD.T * weights_L) @ seen_LD
+                total_weight = weights_L.sum() + self.unobserved_weight * self.num_items
                 system_DD.ravel()[:: width + 1] += self.l2 * total_weight
-                target_D += seen_LD.sum(axis=0)
+                target_D += weights_L @ seen_LD
             solved_BD1 = np.linalg.solve(systems_BDD, targets_BD[:, :, None])
             vectors_BD[start : start + len(batch_BL)] = solved_BD1[:, :, 0]
         return vectors_BD
 
     def save(self, folder: Path) -> None:
         """Write `model.json` and the index."""
-        write_description(folder, self.kind, unobserved_weight=self.unobserved_weight, l2=self.l2)
+        write_description(folder, self.kind, **{name: getattr(self, name) for name in _SETTINGS})
         self.index.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises `ModelFileError` when it is damaged."""
-        description = read_description(folder, cls.kind, unobserved_weight=(int, float), l2=(int, float))
-        if not (description["unobserved_weight"] > 0 and description["l2"] > 0):
-            raise ModelFileError(f"{folder}: expected a positive unobserved_weight and l2.")
+        description = read_description(folder, cls.kind, **dict.fromkeys(_SETTINGS, (int, float)))
+        settings = [description[name] for name in _SETTINGS]
+        if not all(0 < value < np.inf for value in settings):
+            raise ModelFileError(f"{folder}: expected positive {', '.join(_SETTINGS)}, received {settings}.")
         try:
             index = ExactIndex.load(folder)
         except ArrayFileError as error:
             raise ModelFileError(str(error)) from error
-        return cls(index, description["unobserved_weight"], description["l2"])
+        return cls(index, *settings)
 
 
 def solve_side(

@@ -17,8 +17,7 @@ from shortlist.stages.near_history import near_history
 
 @dataclass(frozen=True, eq=False)
 class Ease(SourceStage):
-    """Propose the items that a linear autoencoder predicts from the user's last ones; see
-    `LinearAutoencoder`.
+    """Propose the items that the user's last ones speak for, taken together; see `LinearAutoencoder`.
 
     Unlike `ItemToItem` it weighs an item of the history against the others, and an item may speak against
     another. Its ridge is chosen in training, by people left out.
