@@ -9,8 +9,9 @@ import pytest
 
 from models.conformance import RetrievalModelConformance
 from models.planted import interactions
+from shortlist.models.alternating_least_squares import solve_side
 from shortlist.models.errors import ModelError, ModelFileError
-from shortlist.models.matrix_factorisation import FittedMatrixFactorisation, MatrixFactorisation, solve_side
+from shortlist.models.matrix_factorisation import FittedMatrixFactorisation, MatrixFactorisation
 from shortlist.models.retrieval import Interactions, UserBatch
 from shortlist.models.user_item_matrix import user_item_matrix
 
@@ -106,7 +107,7 @@ def test_one_thread_or_many_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) 
     solved = []
     for number in (1, 3):
         monkeypatch.setattr(
-            "shortlist.models.matrix_factorisation.num_processors", lambda number=number: number
+            "shortlist.models.alternating_least_squares.num_processors", lambda number=number: number
         )
         users = np.zeros((200, WIDTH), np.float32)
         solve_side(matrix, items, users, 0.2, 0.01)

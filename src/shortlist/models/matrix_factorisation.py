@@ -10,10 +10,9 @@ N interactions, U users, I items, B users asked for, L history, D width.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +20,14 @@ from numpy.typing import NDArray
 from shortlist.arrays import ArrayFileError
 from shortlist.index.contract import VectorIndex
 from shortlist.index.exact import ExactIndex
+from shortlist.models.alternating_least_squares import solve_side
 from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelFileError, require
 from shortlist.models.files import read_description, write_description
 from shortlist.models.held_out_users import best_by_held_out_users
-from shortlist.models.processors import num_processors
 from shortlist.models.retrieval import FittedVectors, Interactions, RetrievalModel, UserBatch
 from shortlist.models.user_item_matrix import user_item_matrix
 
-_NUM_STEPS = 3  # of conjugate gradients a row and epoch; the next epoch goes on from there
-_FLOATS_AT_ONCE = 32_768  # OpenBLAS multiplies so small a matrix on the thread that asks
 _USERS_AT_ONCE = 256
 _SETTINGS = ("unobserved_weight", "l2", "gap_half_life")
 _UNOBSERVED_WEIGHTS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -227,47 +224,3 @@ class FittedMatrixFactorisation(FittedVectors):
         except ArrayFileError as error:
             raise ModelFileError(str(error)) from error
         return cls(index, *settings)
-
-
-def solve_side(
-    matrix: Any,
-    fixed_CD: NDArray[np.float32],
-    solved_RD: NDArray[np.float32],
-    unobserved_weight: float,
-    l2: float,
-    num_steps: int = _NUM_STEPS,
-) -> None:
-    """Improve the vectors of a matrix's rows in place, while those of its columns stand still.
-
-    Rows do not depend on each other: as many threads as there are processors share them.
-
-    Args:
-        matrix: the observed pairs, a SciPy `csr_array` [R, C].
-        fixed_CD: float32 [C, D].
-        solved_RD: float32 [R, D].
-        unobserved_weight: see `MatrixFactorisation`.
-        l2: see `MatrixFactorisation`.
-        num_steps: of conjugate gradients; some tens give the exact solution.
-    """
-    from shortlist.models.matrix_factorisation_kernel import solve_rows  # compiled: heavy to import
-
-    num_rows, num_columns = matrix.shape
-    starts = matrix.indptr.astype(np.int64)
-    weight_R = np.asarray(matrix.sum(axis=1), np.float64)
-    l2_R = (l2 * (weight_R + unobserved_weight * num_columns)).astype(np.float32)
-    gramian_DD = np.float32(unobserved_weight) * (fixed_CD.T @ fixed_CD)
-    num_at_once = max(1, _FLOATS_AT_ONCE // fixed_CD.shape[1])
-    # A row costs its pairs and a little more; several parts a thread, so that none waits long for the others.
-    costs = starts + np.arange(num_rows + 1) * 16
-    num_parts = 4 * num_processors()
-    bounds = np.searchsorted(costs, np.linspace(0, costs[-1], num_parts + 1))
-    bounds[0], bounds[-1] = 0, num_rows
-
-    def solve(part: int) -> None:
-        solve_rows(
-            bounds[part], bounds[part + 1], starts, matrix.indices, matrix.data, fixed_CD, gramian_DD, l2_R,
-            num_steps, num_at_once, solved_RD,
-        )  # fmt: skip
-
-    with ThreadPoolExecutor(num_processors()) as pool:
-        list(pool.map(solve, range(num_parts)))
