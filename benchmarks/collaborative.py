@@ -6,8 +6,9 @@
    folded in. The .420 NDCG@100 that EASE is known for is of ML-20M. Of this data set nothing published under
    this protocol is at hand: the models stand beside one another, and beside popularity.
 2. Leave-one-out against 99 sampled items (He et al. 2017), where iALS has a published figure on the same
-   data: irspack's run of the recipe of Rendle et al. (2021). The file of negatives used there is not at hand; ours
-   are drawn like them, uniformly among what the user did not touch. Sampled metrics flatter: these compare.
+   data: irspack's run of the recipe of Rendle et al. (2021). The file of negatives used there is not at hand;
+   ours are drawn like them, uniformly among what the user did not touch. Sampled metrics flatter: these
+   compare, and no more.
 3. One epoch of alternating least squares, `implicit` and ours in one run on the same pairs at the same width:
    CPU seconds on one thread, wall seconds on two; and the NDCG@100 of table 1 after as many epochs.
 """
