@@ -61,7 +61,7 @@ def main() -> None:
 def strong_generalisation() -> None:
     holdout = leave_users_out(movielens("ge4"), num_users=600, fold_in=0.8, seed=1)
     models: dict[str, RetrievalModel] = {
-        "popularity": Popularity("36500d"),
+        "popularity": Popularity(),
         "linear autoencoder (EASE)": LinearAutoencoder(gap_half_life=NO_DECAY),
         ".. settings all open": LinearAutoencoder(),
         ".. from the 100 nearest": LinearAutoencoder(gap_half_life=NO_DECAY, most_dense_items=0),
