@@ -48,6 +48,21 @@ def test_the_dense_path_is_the_closed_form(num_items: int) -> None:
     np.testing.assert_allclose(all_weights(fitted), naive_weights(log, 5.0), atol=2e-4)
 
 
+def test_a_small_ridge_beside_great_weights_is_solved_in_double_precision() -> None:
+    users, items = np.divmod(np.arange(40_000, dtype=np.int64), 4)
+    log = Interactions(
+        users.astype(np.int32),
+        items.astype(np.int32),
+        np.arange(40_000),
+        np.ones(40_000, np.float32),
+        10_000,
+        4,
+    )
+    # Everybody had everything: each of three others predicts a third, and that of single precision fails.
+    fitted = LinearAutoencoder(1e-4, gap_half_life=9.0).fit(log)
+    np.testing.assert_allclose(all_weights(fitted), (1 - np.eye(4)) / 3, atol=1e-5)
+
+
 def test_both_paths_agree_when_every_item_predicts_every_other() -> None:
     rng = np.random.default_rng(3)
     had = np.flatnonzero(rng.random(150 * 40) < 0.4)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from shortlist.index.top import top_n
 from shortlist.models.contract import Progress
-from shortlist.models.errors import require
+from shortlist.models.errors import ModelError, require
 from shortlist.models.held_out_users import best_by_held_out_users
 from shortlist.models.neighbour_sums import NeighbourSums
 from shortlist.models.processors import num_processors
@@ -38,10 +38,10 @@ _CO_OCCURRENCES = 4  # T over K
 class LinearAutoencoder(RetrievalModel):
     """The weights B with zero diagonal that minimise |X - X B|^2 + l2 |B|^2, X the user-item matrix.
 
-    Up to `most_dense_items` items it is solved in closed form, with two float32 matrices of I x I in memory:
-    .8 GB at 10,000 items, 1.8 GB at 15,000. Above, an item is predicted from the K = `num_predictors` items
-    of the greatest cosine with it: the same where every two items meet and K is I - 1. That takes I x (10 K +
-    2 M) numbers of 4 bytes, whatever the number of pairs.
+    Up to `most_dense_items` items it is solved in closed form, with at most three matrices of I x I numbers
+    of 4 bytes in memory: 1.2 GB at 10,000 items, 2.7 GB at 15,000. Above, an item is predicted from the K =
+    `num_predictors` items of the greatest cosine with it: the same where every two items meet and K is I - 1.
+    That takes I x (10 K + 2 M) numbers of 4 bytes, whatever the number of pairs.
 
     Args:
         l2: the ridge; None chooses it in `fit`, by people left out, among 3 to 3,000.
@@ -122,16 +122,10 @@ class LinearAutoencoder(RetrievalModel):
         return l2, half_life
 
     def _dense(self, matrix_UI: Any, l2: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        from scipy.linalg import lapack  # training only
-
         num_items = matrix_UI.shape[1]
-        gramian_II = (matrix_UI.T @ matrix_UI).toarray(order="F")
-        is_known_I = gramian_II.diagonal() > 0
-        gramian_II.ravel(order="K")[:: num_items + 1] += np.float32(l2)
-        factor_II, failed = lapack.spotrf(gramian_II, overwrite_a=True)
-        assert failed == 0, "a Gram matrix plus a ridge is positive"
-        inverse_II, failed = lapack.spotri(factor_II, overwrite_c=True)
-        assert failed == 0
+        gramian = matrix_UI.T @ matrix_UI
+        is_known_I = gramian.diagonal() > 0
+        inverse_II = _inverse(gramian, l2)
         scale_I = -1.0 / inverse_II.diagonal()
         neighbours_IM = np.full((num_items, self.num_neighbours), NO_ITEM, np.int32)
         weights_IM = np.zeros((num_items, self.num_neighbours), np.float32)
@@ -186,6 +180,27 @@ class LinearAutoencoder(RetrievalModel):
         weights_IM = np.zeros((num_items, self.num_neighbours), np.float32)
         keep_strongest(near_IT[:, :num_predictors].copy(), weights_IK, neighbours_IM, weights_IM)
         return neighbours_IM, weights_IM
+
+
+def _inverse(gramian: Any, l2: float) -> NDArray[np.floating[Any]]:
+    """Return the upper triangle of (G + l2 I)^-1; below it lies what is of no use.
+
+    Single precision is enough unless the ridge is small beside millions of people; double is enough then.
+    """
+    from scipy.linalg import get_lapack_funcs  # training only
+
+    for precision in (np.float32, np.float64):
+        dense_II = gramian.astype(precision).toarray(order="F")
+        dense_II.ravel(order="K")[:: len(dense_II) + 1] += precision(l2)
+        factorise, invert = get_lapack_funcs(("potrf", "potri"), (dense_II,))
+        factor_II, failed = factorise(dense_II, overwrite_a=True)
+        if not failed:
+            inverse_II, failed = invert(factor_II, overwrite_c=True)
+        if not failed:
+            return np.asarray(inverse_II)
+    raise ModelError(
+        f"LinearAutoencoder.l2: expected a ridge that the data can bear, received {l2}. Raise it."
+    )
 
 
 class FittedLinearAutoencoder(NeighbourSums):
