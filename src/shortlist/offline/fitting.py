@@ -1,0 +1,112 @@
+"""What a release is made of: the rankers that won their contests, and what the sources learned.
+
+Training publishes it; a replay rebuilds it as it would have been at a moment of the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shortlist.declare.surface import Surface
+from shortlist.features.encoders import Encoding
+from shortlist.features.offline import History
+from shortlist.log.protocol import EventLog
+from shortlist.models.contract import FittedRanker
+from shortlist.models.popularity import FittedPopularity, Popularity
+from shortlist.models.retrieval import FittedRetrieval, RetrievalModel
+from shortlist.offline.compare import Comparer, SurfaceComparison
+from shortlist.offline.dataset import make_dataset, read_trials
+from shortlist.offline.positives import surface_interactions
+from shortlist.offline.progress import Steps
+from shortlist.offline.splits import Split, split_by_share
+from shortlist.pipeline.artifacts import FunnelArtifacts
+from shortlist.releases import DataRange
+from shortlist.stages.contract import SourceStage
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What came of the ladders; nothing of it when no surface has one.
+
+    Attributes:
+        data: what the rankers were fitted and judged on.
+        split: the periods.
+        sampling: how negatives were drawn; None when all trials were real impressions.
+        encoding: how the rankers' features are made.
+        comparisons: one a surface with a ranker.
+    """
+
+    data: DataRange
+    split: Split | None = None
+    sampling: str | None = None
+    encoding: Encoding | None = None
+    comparisons: tuple[SurfaceComparison, ...] = ()
+
+
+def rank_surfaces(
+    history: History, log: EventLog, *, valid: float, test: float, seed: int, steps: Steps
+) -> Ranked:
+    """Climb the ladder of every surface that has one.
+
+    Args:
+        history: the log, read; nothing beyond it is looked at.
+        log: the same log.
+        valid: share of the trials that decide when to stop.
+        test: share of the trials, the latest, that decide which rung is used.
+        seed: of everything random.
+        steps: told of every step.
+
+    Raises:
+        OfflineError: when the log holds too little to learn from.
+    """
+    surfaces = [surface for surface in history.app.surfaces.values() if surface.ladder is not None]
+    labels = list(dict.fromkeys(label for surface in surfaces for label in surface.value))
+    if not surfaces:
+        return Ranked(DataRange(first_us=0, last_us=history.last_log_time_us, num_examples=0))
+    with steps.step("collect trials"):
+        trials = read_trials(history, log, labels, seed)
+        split = split_by_share(
+            trials.times_us, trials.settled_us, history.last_log_time_us, valid=valid, test=test
+        )
+    with steps.step("compute features"):
+        dataset = make_dataset(history, trials, split.train)
+    comparer = Comparer(dataset, split, num_items=len(history.items), seed=seed, steps=steps)
+    comparisons = tuple(comparer.compare(surface) for surface in surfaces)
+    data = DataRange(
+        first_us=int(trials.times_us[0]), last_us=int(trials.times_us[-1]), num_examples=len(trials)
+    )
+    return Ranked(data, split, trials.sampling, dataset.encoding, comparisons)
+
+
+def fit_surface(
+    history: History, surface: Surface, ranked: Ranked, *, seed: int, steps: Steps
+) -> FunnelArtifacts:
+    """Fit what a surface's sources need on all that was read, and put its chosen rankers beside it.
+
+    Raises:
+        OfflineError: when the log holds no event that the surface wants.
+    """
+    interactions = surface_interactions(history, surface)
+    fitted: dict[str, FittedRetrieval] = {}
+
+    def fit(model: RetrievalModel) -> FittedRetrieval:
+        if repr(model) not in fitted:
+            with steps.step(f"fit {surface.surface_name}: {type(model).__name__}") as report:
+                fitted[repr(model)] = model.fit(interactions, seed=seed, progress=report)
+        return fitted[repr(model)]
+
+    models = {
+        place: source.model
+        for place, source in enumerate(surface.sources)
+        if isinstance(source, SourceStage) and source.model is not None
+    }
+    retrieval = {place: fit(model) for place, model in models.items()}
+    # The fallback list is the surface's own popularity, where it has one.
+    declared = (model for model in models.values() if isinstance(model, Popularity))
+    popularity = fit(next(declared, Popularity()))
+    assert isinstance(popularity, FittedPopularity)
+    rankers: Mapping[str, FittedRanker] = next(
+        (one.rankers for one in ranked.comparisons if one.surface == surface.surface_name), {}
+    )
+    return FunnelArtifacts(history.items.texts(), popularity, retrieval, rankers, ranked.encoding)
