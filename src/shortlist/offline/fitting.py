@@ -5,7 +5,7 @@ Training publishes it; a replay rebuilds it as it would have been at a moment of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shortlist.declare.surface import Surface
@@ -44,14 +44,45 @@ class Ranked:
     comparisons: tuple[SurfaceComparison, ...] = ()
 
 
+def fit_release(
+    history: History,
+    log: EventLog,
+    surfaces: Sequence[Surface],
+    *,
+    valid: float,
+    test: float,
+    seed: int,
+    steps: Steps,
+) -> tuple[Ranked, dict[str, FunnelArtifacts]]:
+    """Climb the ladders and fit the sources; see `rank_surfaces` and `fit_surface`.
+
+    Returns:
+        What came of the ladders, and what a release holds for each of the surfaces.
+    """
+    ranked = rank_surfaces(history, log, surfaces, valid=valid, test=test, seed=seed, steps=steps)
+    artifacts = {
+        surface.surface_name: fit_surface(history, surface, ranked, seed=seed, steps=steps)
+        for surface in surfaces
+    }
+    return ranked, artifacts
+
+
 def rank_surfaces(
-    history: History, log: EventLog, *, valid: float, test: float, seed: int, steps: Steps
+    history: History,
+    log: EventLog,
+    surfaces: Sequence[Surface],
+    *,
+    valid: float,
+    test: float,
+    seed: int,
+    steps: Steps,
 ) -> Ranked:
-    """Climb the ladder of every surface that has one.
+    """Climb the ladder of each of the surfaces that has one.
 
     Args:
         history: the log, read; nothing beyond it is looked at.
         log: the same log.
+        surfaces: of the declaration.
         valid: share of the trials that decide when to stop.
         test: share of the trials, the latest, that decide which rung is used.
         seed: of everything random.
@@ -60,7 +91,7 @@ def rank_surfaces(
     Raises:
         OfflineError: when the log holds too little to learn from.
     """
-    surfaces = [surface for surface in history.app.surfaces.values() if surface.ladder is not None]
+    surfaces = [surface for surface in surfaces if surface.ladder is not None]
     labels = list(dict.fromkeys(label for surface in surfaces for label in surface.value))
     if not surfaces:
         return Ranked(DataRange(first_us=0, last_us=history.last_log_time_us, num_examples=0))

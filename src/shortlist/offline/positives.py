@@ -48,24 +48,21 @@ def requests_before(app: App, rows: Rows) -> Requests:
     )
 
 
-def surface_interactions(history: History, surface: Surface) -> Interactions:
-    """Return what a surface's sources learn from: positives of its labels, weighted by their worth.
+def wanted_events(history: History, surface: Surface) -> list[tuple[Rows, float]]:
+    """Return the positives of each label that a surface wants, and what one is worth.
 
-    A surface that says nothing of worth learns from all events between a user and an item.
+    A surface that says nothing of worth wants all events between a user and an item.
 
     Raises:
         OfflineError: when there is none.
     """
-    app = history.app
     found: list[tuple[Rows, float]] = []
     worth: Mapping[Label, float] = {label: value for label, value in surface.value.items() if value > 0}
     for label, value in worth.items():
         if (rows := positives(history, label)) is not None:
             found.append((rows, value))
     if not worth:
-        pair = {app.user_entity, app.item_entity}
-        events = [event for event in app.events.values() if pair <= set(event.entities)]
-        found = [(rows, 1.0) for event in events if (rows := history.events(event)) is not None]
+        found = [(rows, 1.0) for rows in choices(history)]
     if not found:
         wanted = ", ".join(map(str, worth)) or "any event"
         raise OfflineError(
@@ -74,6 +71,24 @@ def surface_interactions(history: History, surface: Surface) -> Interactions:
             received="none",
             mend="Import or log such events first, or check the labels' conditions with `shortlist check`.",
         )
+    return found
+
+
+def choices(history: History) -> list[Rows]:
+    """Return the events of each kind by which a user touches an item."""
+    pair = {history.app.user_entity, history.app.item_entity}
+    events = [event for event in history.app.events.values() if pair <= set(event.entities)]
+    return [rows for event in events if (rows := history.events(event)) is not None]
+
+
+def surface_interactions(history: History, surface: Surface) -> Interactions:
+    """Return what a surface's sources learn from: the events it wants, weighted by their worth.
+
+    Raises:
+        OfflineError: when there is none.
+    """
+    app = history.app
+    found = wanted_events(history, surface)
     order = np.argsort(np.concatenate([rows.seqs for rows, _ in found]), kind="stable")
 
     def merged(parts: list[np.ndarray]) -> np.ndarray:

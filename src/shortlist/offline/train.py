@@ -15,7 +15,7 @@ from shortlist.features.offline import History
 from shortlist.log.protocol import EventLog
 from shortlist.offline.compare import SurfaceComparison
 from shortlist.offline.errors import OfflineError
-from shortlist.offline.fitting import fit_surface, rank_surfaces
+from shortlist.offline.fitting import fit_release
 from shortlist.offline.progress import Progress, Steps
 from shortlist.offline.publish import write_release
 from shortlist.offline.splits import Split
@@ -92,11 +92,9 @@ def train(
         )
     with steps.step("read the log") as report:
         history = History.read(app, log, upto_seq, report)
-    ranked = rank_surfaces(history, log, valid=valid, test=test, seed=seed, steps=steps)
-    artifacts = {
-        name: fit_surface(history, surface, ranked, seed=seed, steps=steps)
-        for name, surface in app.surfaces.items()
-    }
+    ranked, artifacts = fit_release(
+        history, log, list(app.surfaces.values()), valid=valid, test=test, seed=seed, steps=steps
+    )
     with steps.step("write the release"):
         release = write_release(
             app, registry, artifacts, ranked.comparisons, ranked.data, ranked.split,
