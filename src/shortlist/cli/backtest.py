@@ -74,10 +74,11 @@ def run(
 
 def print_funnel(one: FunnelReport) -> None:
     """Print where a surface's funnel found, lost and put what people chose."""
-    from shortlist.offline.funnel_tables import funnel_notes, funnel_tables
+    from shortlist.offline.funnel_tables import funnel_notes, funnel_tables, warnings
 
     for table in funnel_tables(one):
         console().print(table)
+    say(*(f"[yellow]{plain(warning)}[/]" for warning in warnings(one)))
     say(*(f"[dim]{plain(note)}[/]" for note in funnel_notes(one)), "")
 
 

@@ -27,7 +27,7 @@ from shortlist.offline.funnel_report import FunnelReport, funnel_report
 from shortlist.offline.funnel_tables import funnel_as_dict
 from shortlist.offline.moments import draw_moments, log_times
 from shortlist.offline.progress import Progress, Steps
-from shortlist.offline.replay import replay
+from shortlist.offline.replay import Walk, replay
 from shortlist.offline.report import comparison_as_dict, split_as_dict
 from shortlist.offline.splits import Split, rolling_splits
 
@@ -159,6 +159,8 @@ def _replayed(
     with steps.step("read the past") as report:
         past = History.read(history.app, log, start_seq, report)
     _, artifacts = fit_release(past, log, surfaces, valid=valid, test=test, seed=seed, steps=steps)
+    with steps.step("fold the past") as report:
+        walk = Walk(history.app, log, start_seq, report)
     with steps.step("replay") as report:
         moments = {
             surface.surface_name: draw_moments(
@@ -166,5 +168,5 @@ def _replayed(
             )
             for surface in surfaces
         }
-        seen = replay(history.app, log, artifacts, moments, start_seq, seed=seed, progress=report)
+        seen = replay(walk, artifacts, moments, seed=seed, progress=report)
         return tuple(funnel_report(name, one, seed=seed) for name, one in seen.items())

@@ -5,6 +5,7 @@ Training publishes it; a replay rebuilds it as it would have been at a moment of
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,14 +55,16 @@ def fit_release(
     seed: int,
     steps: Steps,
 ) -> tuple[Ranked, dict[str, FunnelArtifacts]]:
-    """Climb the ladders and fit the sources; see `rank_surfaces` and `fit_surface`.
+    """Climb the ladders and fit the sources; see `rank_surfaces` and `fit_sources`.
 
     Returns:
         What came of the ladders, and what a release holds for each of the surfaces.
     """
     ranked = rank_surfaces(history, log, surfaces, valid=valid, test=test, seed=seed, steps=steps)
     artifacts = {
-        surface.surface_name: fit_surface(history, surface, ranked, seed=seed, steps=steps)
+        surface.surface_name: surface_artifacts(
+            history, surface, ranked, fit_sources(history, surface, seed=seed, steps=steps)
+        )
         for surface in surfaces
     }
     return ranked, artifacts
@@ -76,6 +79,7 @@ def rank_surfaces(
     test: float,
     seed: int,
     steps: Steps,
+    is_measured: bool = False,
 ) -> Ranked:
     """Climb the ladder of each of the surfaces that has one.
 
@@ -87,6 +91,8 @@ def rank_surfaces(
         test: share of the trials, the latest, that decide which rung is used.
         seed: of everything random.
         steps: told of every step.
+        is_measured: measure what each rung costs, and choose within the surface's budget alone; what is
+            chosen then depends on this machine.
 
     Raises:
         OfflineError: when the log holds too little to learn from.
@@ -102,7 +108,9 @@ def rank_surfaces(
         )
     with steps.step("compute features"):
         dataset = make_dataset(history, trials, split.train)
-    comparer = Comparer(dataset, split, num_items=len(history.items), seed=seed, steps=steps)
+    comparer = Comparer(
+        dataset, split, num_items=len(history.items), seed=seed, steps=steps, is_measured=is_measured,
+    )  # fmt: skip
     comparisons = tuple(comparer.compare(surface) for surface in surfaces)
     data = DataRange(
         first_us=int(trials.times_us[0]), last_us=int(trials.times_us[-1]), num_examples=len(trials)
@@ -110,21 +118,36 @@ def rank_surfaces(
     return Ranked(data, split, trials.sampling, dataset.encoding, comparisons)
 
 
-def fit_surface(
-    history: History, surface: Surface, ranked: Ranked, *, seed: int, steps: Steps
-) -> FunnelArtifacts:
-    """Fit what a surface's sources need on all that was read, and put its chosen rankers beside it.
+@dataclass(frozen=True)
+class Sources:
+    """What a surface's sources learned.
+
+    Attributes:
+        popularity: the order of the fallback list.
+        retrieval: what each source's model became, by the source's place in the surface.
+        fit_s: seconds to fit each of them; sources with the same model share one.
+    """
+
+    popularity: FittedPopularity
+    retrieval: Mapping[int, FittedRetrieval]
+    fit_s: Mapping[int, float]
+
+
+def fit_sources(history: History, surface: Surface, *, seed: int, steps: Steps) -> Sources:
+    """Fit what a surface's sources need on all that was read.
 
     Raises:
         OfflineError: when the log holds no event that the surface wants.
     """
     interactions = surface_interactions(history, surface)
-    fitted: dict[str, FittedRetrieval] = {}
+    fitted: dict[str, tuple[FittedRetrieval, float]] = {}
 
-    def fit(model: RetrievalModel) -> FittedRetrieval:
+    def fit(model: RetrievalModel) -> tuple[FittedRetrieval, float]:
         if repr(model) not in fitted:
             with steps.step(f"fit {surface.surface_name}: {type(model).__name__}") as report:
-                fitted[repr(model)] = model.fit(interactions, seed=seed, progress=report)
+                started_s = time.perf_counter()
+                made = model.fit(interactions, seed=seed, progress=report)
+                fitted[repr(model)] = made, time.perf_counter() - started_s
         return fitted[repr(model)]
 
     models = {
@@ -132,12 +155,25 @@ def fit_surface(
         for place, source in enumerate(surface.sources)
         if isinstance(source, SourceStage) and source.model is not None
     }
-    retrieval = {place: fit(model) for place, model in models.items()}
+    made = {place: fit(model) for place, model in models.items()}
     # The fallback list is the surface's own popularity, where it has one.
     declared = (model for model in models.values() if isinstance(model, Popularity))
-    popularity = fit(next(declared, Popularity()))
+    popularity, _ = fit(next(declared, Popularity()))
     assert isinstance(popularity, FittedPopularity)
+    return Sources(
+        popularity,
+        {place: retrieval for place, (retrieval, _) in made.items()},
+        {place: fit_s for place, (_, fit_s) in made.items()},
+    )
+
+
+def surface_artifacts(
+    history: History, surface: Surface, ranked: Ranked, sources: Sources
+) -> FunnelArtifacts:
+    """Put a surface's chosen rankers beside what its sources learned from the same log."""
     rankers: Mapping[str, FittedRanker] = next(
         (one.rankers for one in ranked.comparisons if one.surface == surface.surface_name), {}
     )
-    return FunnelArtifacts(history.items.texts(), popularity, retrieval, rankers, ranked.encoding)
+    return FunnelArtifacts(
+        history.items.texts(), sources.popularity, sources.retrieval, rankers, ranked.encoding
+    )

@@ -187,7 +187,7 @@ def funnel_report(surface: str, seen: Replayed, *, seed: int = 0) -> FunnelRepor
             )
             for place, name in enumerate(seen.sources)
         ),
-        union=share(seen.proposed.any(axis=1)),
+        union=share(np.asarray(seen.proposed.any(axis=1))),
         candidates=share(seen.is_candidate),
         filters=tuple(_filter(seen, place, ms, seed) for place in range(len(seen.filters))),
         passed=share(seen.ranks[:, 0] > 0),

@@ -35,6 +35,18 @@ def funnel_notes(one: FunnelReport) -> list[str]:
     return notes
 
 
+def warnings(one: FunnelReport) -> list[str]:
+    """Say whether the ranker made the order worse by more than noise; a re-ranker may, for it keeps rules."""
+    first, ranker = one.orders[:2]
+    if ranker.gains["ndcg"].high >= 0:
+        return []
+    return [
+        f"WARNING: {one.surface}: the {ranker.name}'s order is worse than {first.name}: NDCG@{one.k} "
+        f"{printed(ranker.gains['ndcg'], sign=True)}. What it learned to tell apart may not be what the "
+        "sources propose: give it features of the pair, or leave the ranker out."
+    ]
+
+
 def funnel_as_dict(one: FunnelReport, *, is_timed: bool = True) -> dict[str, Any]:
     """Return a replay as plain JSON values; without its milliseconds it is the same for the same seed."""
 

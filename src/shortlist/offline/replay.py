@@ -81,16 +81,14 @@ class Replayed:
 class Walk:
     """A state on its way through a log: it has folded the records up to a position, and none beyond."""
 
-    def __init__(
-        self, app: App, log: EventLog, start_seq: int, upto_seq: int, progress: Progress | None = None
-    ) -> None:
-        """Fold the log up to the position `start_seq`; `upto_seq` is the furthest that `go` may be asked."""
+    def __init__(self, app: App, log: EventLog, start_seq: int, progress: Progress | None = None) -> None:
+        """Fold the log up to the position `start_seq`."""
         self.state = OnlineState(app)
         for batch in log.batches(upto_seq=start_seq):
             self.state.apply(batch)
             if progress is not None:
                 progress(self.state.last_seq, start_seq)
-        self._rest: Iterator[Batch] = log.batches(start_seq, upto_seq, _BATCH_ROWS)
+        self._rest: Iterator[Batch] = log.batches(start_seq, max_rows=_BATCH_ROWS)
         self._batch: Batch | None = None
 
     def go(self, seq: int) -> None:
@@ -108,11 +106,9 @@ class Walk:
 
 
 def replay(
-    app: App,
-    log: EventLog,
+    walk: Walk,
     artifacts: Mapping[str, FunnelArtifacts],
     moments: Mapping[str, Moments],
-    start_seq: int,
     *,
     seed: int = 0,
     progress: Progress | None = None,
@@ -123,16 +119,14 @@ def replay(
     before. No stage has a deadline, so that a slow machine does not change the figures.
 
     Args:
-        app: the declaration.
-        log: the log.
-        artifacts: what a release of the position `start_seq` holds for each surface.
+        walk: a state that has folded the log up to where the test period begins; afterwards it has come as
+            far as the last moment.
+        artifacts: what a release of that position holds for each surface.
         moments: by surface, none before that position.
-        start_seq: where the test period begins.
         seed: of what the funnel explores.
         progress: told of the moments done.
     """
-    furthest_seq = max([start_seq, *(int(one.as_of_seqs[-1]) for one in moments.values() if len(one))])
-    walk = Walk(app, log, start_seq, furthest_seq, progress)
+    app = walk.state.app
     surfaces = {name: app.surfaces[name] for name in moments}
     funnels = {
         name: Funnel.build(app, surface, artifacts[name], walk.state) for name, surface in surfaces.items()
@@ -141,17 +135,18 @@ def replay(
     asked = [(int(seq), name, row) for name, one in moments.items() for row, seq in enumerate(one.as_of_seqs)]
     asked.sort(key=lambda each: each[0])
     for name in dict.fromkeys(name for _, name, _ in asked):  # once before, for it may compile
-        funnels[name].inspect(_query(walk.state, moments[name], 0, surfaces[name].k, seed))
+        funnels[name].inspect(query_at(walk.state, moments[name], 0, surfaces[name].k, seed))
     for done, (seq, name, row) in enumerate(asked):
         walk.go(seq)
-        query = _query(walk.state, moments[name], row, surfaces[name].k, seed)
+        query = query_at(walk.state, moments[name], row, surfaces[name].k, seed)
         seen[name].note(row, query, funnels[name].inspect(query))
         if progress is not None:
             progress(done + 1, len(asked))
     return {name: one.replayed() for name, one in seen.items()}
 
 
-def _query(state: OnlineState, moments: Moments, row: int, k: int, seed: int) -> Query:
+def query_at(state: OnlineState, moments: Moments, row: int, k: int, seed: int) -> Query:
+    """Return the request of a moment, for a state that has come that far or further."""
     return Query(
         user=state.users.vocabulary.code(moments.users[row]),
         k=k,

@@ -29,7 +29,7 @@ def comparison_tables(one: SurfaceComparison) -> list[Table]:
                 contender.name,
                 *_figures(contender),
                 f"{contender.fit_s:.1f}" if contender.fitted is not None else "",
-                _verdict(contest, contender),
+                verdict(contest, contender),
                 style="bold" if contender is contest.chosen else None,
             )
         ranking.add_section()
@@ -120,9 +120,12 @@ def _figures(contender: Contender) -> Sequence[str]:
     )
 
 
-def _verdict(contest: Contest, contender: Contender) -> str:
+def verdict(contest: Contest, contender: Contender) -> str:
+    """Say why a contender was chosen, or why it was not."""
     if contender.fitted is None:
         return "baseline"
+    if contest.is_over(contender):
+        return "chosen: the fastest, yet over budget" if contender is contest.chosen else "over budget"
     if contender is contest.chosen:
         later = contest.rungs.index(contender) + 1 < len(contest.rungs)
         return "chosen: none beats it by more than noise" if later else "chosen"
