@@ -127,8 +127,8 @@ def source_part(
     union = Line("all together", "", {"recall": report.union}, None, None, "", True)
     notes = [
         f"Recall: the share of {report.num_moments:,} items, each chosen by one of {report.num_users:,} "
-        "users for the first time, that the source proposed just before. Its model knew only the time before the "
-        "test period.",
+        "users for the first time, that the source proposed just before. Its model knew only the time before "
+        "the test period.",
     ]
     return Part(report.surface, None, None, (*lines, union), tuple(notes))
 
