@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "shortlist ladder",
     "shortlist ladder --no-promote --markdown sheet.md --json sheet.json",
+    "shortlist ladder --no-promote --slices",
 )
 
 
@@ -31,6 +32,13 @@ def run(
     requests: Annotated[
         int, typer.Option(min=2, help="Moments of the test period at which sources are judged, at most.")
     ] = 1000,
+    slices: Annotated[
+        bool,
+        typer.Option(
+            "--slices",
+            help="Also judge the rungs on new and heavy users, new items, each value of an attribute.",
+        ),
+    ] = False,
     app: Declaration = DECLARATION,
     data: Data = DATA,
 ) -> None:
@@ -51,19 +59,29 @@ def run(
     from shortlist.offline.climb import climb
     from shortlist.offline.funnel_tables import warnings
     from shortlist.offline.sheet import sheet_as_dict, sheet_markdown
+    from shortlist.offline.sliced import slices_as_dict, slices_table
 
     project = Project.load(app, data)
     with project.open_log() as log, Steps() as steps:
         report = climb(
-            project.app, log, project.registry(), progress=steps, promote=promote, num_requests=requests
-        )
+            project.app, log, project.registry(), progress=steps, promote=promote,
+            num_requests=requests, is_sliced=slices,
+        )  # fmt: skip
     print_sheet(report.sheet)
+    for surface, sliced in report.slices.items():
+        for one in sliced:
+            console().print(slices_table(surface, one))
     for funnel in report.funnels:
         say(*(f"[yellow]{plain(warning)}[/]" for warning in warnings(funnel)))
     if report.sampling is not None:
         say(f"[dim]Negatives: {plain(report.sampling)}.[/]")
     if output is not None:
-        output.write_text(json.dumps(sheet_as_dict(report.sheet), indent=2) + "\n", encoding="utf-8")
+        figures = sheet_as_dict(report.sheet)
+        figures["slices"] = {
+            surface: {one.label: slices_as_dict(one) for one in sliced}
+            for surface, sliced in report.slices.items()
+        }
+        output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
         say(f"Wrote {plain(output)}.")
     if markdown is not None:
         heading = f"# {project.app.name}: trade-offs"

@@ -8,26 +8,23 @@ the release that training would have published then       -> replayed through it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shortlist.declare.app import App
-from shortlist.declare.surface import Surface
 from shortlist.features.offline import History
 from shortlist.log.protocol import EventLog
 from shortlist.offline.compare import Comparer, SurfaceComparison
 from shortlist.offline.dataset import make_dataset, read_trials
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.fitting import fit_release
-from shortlist.offline.funnel_report import FunnelReport, funnel_report
+from shortlist.offline.funnel_report import FunnelReport
 from shortlist.offline.funnel_tables import funnel_as_dict
-from shortlist.offline.moments import draw_moments, log_times
+from shortlist.offline.moments import log_times
+from shortlist.offline.positives import event_splits
 from shortlist.offline.progress import Progress, Steps
-from shortlist.offline.replay import Walk, replay
+from shortlist.offline.replay_period import read_past, replay_period
 from shortlist.offline.report import comparison_as_dict, split_as_dict
 from shortlist.offline.splits import Split, rolling_splits
 
@@ -47,7 +44,7 @@ class BacktestReport:
 
     Attributes:
         as_of_seq: the last log position read.
-        num_trials: impressions, or sampled trials.
+        num_trials: impressions, or sampled trials; 0 when no surface has a ranker.
         sampling: how negatives were drawn; None when all trials were real impressions.
         folds: in order of time.
         seconds: of each step.
@@ -91,7 +88,7 @@ def backtest(
     upto_seq: int | None = None,
     seed: int = 0,
 ) -> BacktestReport:
-    """Judge the ladder and the funnel of every surface with a ranker on held-out time; nothing is published.
+    """Judge the ladder and the funnel of every surface on held-out time; nothing is published.
 
     Args:
         app: the declaration.
@@ -105,68 +102,54 @@ def backtest(
         seed: of everything random.
 
     Raises:
-        OfflineError: when no surface has a ranker, or the log holds too little to learn from.
+        OfflineError: when there is no surface, or the log holds too little to learn from.
     """
     steps = Steps(progress)
-    surfaces = [surface for surface in app.surfaces.values() if surface.ladder is not None]
+    surfaces = list(app.surfaces.values())
     if not surfaces:
         raise OfflineError(
             f"app {app.name}",
-            expected="a surface with a ranker",
+            expected="a surface to judge",
             received="none",
-            mend="Give one a ladder: ranker=sl.Ladder(sl.Logistic(), sl.BoostedTrees()).",
+            mend='Declare one: app.surface("home", sources=[sl.Popular()]).',
         )
+    ranked = [surface for surface in surfaces if surface.ladder is not None]
     with steps.step("read the log") as report:
         history = History.read(app, log, upto_seq, report)
-    with steps.step("collect trials"):
-        labels = list(dict.fromkeys(label for surface in surfaces for label in surface.value))
-        trials = read_trials(history, log, labels, seed)
-        splits = rolling_splits(
-            trials.times_us, trials.settled_us, history.last_log_time_us,
-            num_folds=num_folds, valid=valid, test=test,
-        )  # fmt: skip
         times_us = log_times(log, history.last_seq)
+    trials = None
+    with steps.step("collect trials"):
+        if ranked:
+            labels = list(dict.fromkeys(label for surface in ranked for label in surface.value))
+            trials = read_trials(history, log, labels, seed)
+            splits = rolling_splits(
+                trials.times_us, trials.settled_us, history.last_log_time_us,
+                num_folds=num_folds, valid=valid, test=test,
+            )  # fmt: skip
+        else:
+            splits = event_splits(history, surfaces, num_folds=num_folds, valid=valid, test=test)
     folds = []
     for split in splits:
-        with steps.step("compute features"):
-            dataset = make_dataset(history, trials, split.train)
-        comparer = Comparer(dataset, split, num_items=len(history.items), seed=seed, steps=steps)
-        comparisons = tuple(comparer.compare(surface) for surface in surfaces)
-        del dataset, comparer
-        funnels = (
-            _replayed(history, log, times_us, split, surfaces, valid, test, num_requests, seed, steps)
-            if num_requests
-            else ()
-        )
+        comparisons: tuple[SurfaceComparison, ...] = ()
+        if trials is not None:
+            with steps.step("compute features"):
+                dataset = make_dataset(history, trials, split.train)
+            comparer = Comparer(dataset, split, num_items=len(history.items), seed=seed, steps=steps)
+            comparisons = tuple(comparer.compare(surface) for surface in ranked)
+            del dataset, comparer
+        funnels: tuple[FunnelReport, ...] = ()
+        if num_requests:
+            past = read_past(history, log, times_us, split.test, steps)
+            _, artifacts = fit_release(past, log, surfaces, valid=valid, test=test, seed=seed, steps=steps)
+            funnels = replay_period(
+                history, log, times_us, split.test, artifacts, surfaces,
+                num_requests=num_requests, seed=seed, steps=steps,
+            ).funnels  # fmt: skip
         folds.append(Fold(split, comparisons, funnels))
-    return BacktestReport(history.last_seq, len(trials), trials.sampling, tuple(folds), steps.seconds)
-
-
-def _replayed(
-    history: History,
-    log: EventLog,
-    times_us: NDArray[np.int64],
-    split: Split,
-    surfaces: Sequence[Surface],
-    valid: float,
-    test: float,
-    num_requests: int,
-    seed: int,
-    steps: Steps,
-) -> tuple[FunnelReport, ...]:
-    """Replay a test period through the release that training would have published when it began."""
-    start_seq = int(np.searchsorted(times_us, split.test.start_us))
-    with steps.step("read the past") as report:
-        past = History.read(history.app, log, start_seq, report)
-    _, artifacts = fit_release(past, log, surfaces, valid=valid, test=test, seed=seed, steps=steps)
-    with steps.step("fold the past") as report:
-        walk = Walk(history.app, log, start_seq, report)
-    with steps.step("replay") as report:
-        moments = {
-            surface.surface_name: draw_moments(
-                history, times_us, surface, split.test, num_moments=num_requests, seed=seed
-            )
-            for surface in surfaces
-        }
-        seen = replay(walk, artifacts, moments, seed=seed, progress=report)
-        return tuple(funnel_report(name, one, seed=seed) for name, one in seen.items())
+    return BacktestReport(
+        history.last_seq,
+        0 if trials is None else len(trials),
+        None if trials is None else trials.sampling,
+        tuple(folds),
+        steps.seconds,
+    )

@@ -9,7 +9,7 @@ The same log and seed need not give the same release, as they do for `train`: se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 from shortlist.declare.app import App
 from shortlist.declare.surface import Surface
 from shortlist.features.offline import History
-from shortlist.features.online import OnlineState
 from shortlist.log.protocol import EventLog
 from shortlist.offline.compare import SurfaceComparison
 from shortlist.offline.costs import machine, source_cost, source_p99_ms
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.fitting import Ranked, Sources, fit_sources, rank_surfaces, surface_artifacts
-from shortlist.offline.funnel_report import FunnelReport, funnel_report
-from shortlist.offline.moments import Moments, draw_moments, log_times
-from shortlist.offline.positives import wanted_events
+from shortlist.offline.funnel_report import FunnelReport
+from shortlist.offline.moments import log_times
+from shortlist.offline.positives import event_splits
 from shortlist.offline.progress import Progress, Steps
 from shortlist.offline.publish import write_release
-from shortlist.offline.replay import Walk, query_at, replay
+from shortlist.offline.replay import query_at
+from shortlist.offline.replay_period import ReplayedPeriod, read_past, replay_period
 from shortlist.offline.sheet import Part, Sheet, ranker_parts, source_part
-from shortlist.offline.splits import Split, split_by_share
-from shortlist.pipeline.artifacts import FunnelArtifacts
+from shortlist.offline.sliced import SlicedContest
+from shortlist.offline.splits import Split
 from shortlist.releases import Registry, ReleaseId
 from shortlist.stages.contract import SourceStage
 
@@ -51,6 +51,7 @@ class ClimbReport:
         split: the periods: sources and rungs are judged on its test period.
         comparisons: one a surface with a ranker.
         funnels: what the replay of each surface's test period found.
+        slices: the contests slice by slice, by surface; empty where nobody asked.
     """
 
     release: ReleaseId
@@ -60,6 +61,7 @@ class ClimbReport:
     split: Split
     comparisons: tuple[SurfaceComparison, ...]
     funnels: tuple[FunnelReport, ...]
+    slices: Mapping[str, tuple[SlicedContest, ...]]
 
 
 def climb(
@@ -72,6 +74,7 @@ def climb(
     valid: float = 0.1,
     test: float = 0.2,
     num_requests: int = 1000,
+    is_sliced: bool = False,
     upto_seq: int | None = None,
     seed: int = 0,
 ) -> ClimbReport:
@@ -86,6 +89,7 @@ def climb(
         valid: share of the trials that decide when to stop.
         test: share of the trials, the latest, that rungs and sources are judged on.
         num_requests: at how many moments of the test period, at most, each surface's sources are judged.
+        is_sliced: judge the rungs slice by slice too.
         upto_seq: the last log position to read; by default all.
         seed: of everything random.
 
@@ -105,9 +109,10 @@ def climb(
     with steps.step("read the log") as report:
         history = History.read(app, log, upto_seq, report)
     ranked = rank_surfaces(
-        history, log, surfaces, valid=valid, test=test, seed=seed, steps=steps, is_measured=True
-    )
-    split = ranked.split or _split(history, surfaces, valid, test)
+        history, log, surfaces, valid=valid, test=test, seed=seed, steps=steps,
+        is_measured=True, is_sliced=is_sliced,
+    )  # fmt: skip
+    split = ranked.split or event_splits(history, surfaces, num_folds=1, valid=valid, test=test)[0]
     times_us = log_times(log, history.last_seq)
     funnels, source_parts = _judge_sources(
         history, log, surfaces, ranked, times_us, split, num_requests, seed, steps
@@ -127,7 +132,9 @@ def climb(
         )  # fmt: skip
         if promote:
             registry.promote(release, expected_fingerprint=app.fingerprint())
-    return ClimbReport(release, promote, sheet, ranked.sampling, split, ranked.comparisons, funnels)
+    return ClimbReport(
+        release, promote, sheet, ranked.sampling, split, ranked.comparisons, funnels, ranked.slices
+    )
 
 
 def _judge_sources(
@@ -142,45 +149,35 @@ def _judge_sources(
     steps: Steps,
 ) -> tuple[tuple[FunnelReport, ...], list[Part]]:
     """Replay the test period with sources that know the time before it alone."""
-    start_seq = int(np.searchsorted(times_us, split.test.start_us))
-    with steps.step("read the past") as report:
-        past = History.read(history.app, log, start_seq, report)
-    fitted: dict[str, Sources] = {
+    past = read_past(history, log, times_us, split.test, steps)
+    fitted = {
         surface.surface_name: fit_sources(past, surface, seed=seed, steps=steps) for surface in surfaces
     }
-    with steps.step("fold the past") as report:
-        walk = Walk(history.app, log, start_seq, report)
-    with steps.step("replay") as report:
-        moments = {
-            surface.surface_name: draw_moments(
-                history, times_us, surface, split.test, num_moments=num_requests, seed=seed
-            )
-            for surface in surfaces
-        }
-        artifacts = {
-            surface.surface_name: surface_artifacts(past, surface, ranked, fitted[surface.surface_name])
-            for surface in surfaces
-        }
-        seen = replay(walk, artifacts, moments, seed=seed, progress=report)
-        funnels = tuple(funnel_report(name, one, seed=seed) for name, one in seen.items())
+    artifacts = {
+        surface.surface_name: surface_artifacts(past, surface, ranked, fitted[surface.surface_name])
+        for surface in surfaces
+    }
+    seen = replay_period(
+        history, log, times_us, split.test, artifacts, surfaces,
+        num_requests=num_requests, seed=seed, steps=steps,
+    )  # fmt: skip
     with steps.step("measure the sources"):
         parts = [
-            _source_part(surface, funnel, fitted[name], artifacts[name], moments[name], walk.state)
-            for surface, funnel in zip(surfaces, funnels, strict=True)
-            for name in (surface.surface_name,)
+            _source_part(surface, funnel, fitted[surface.surface_name], past.items.texts(), seen)
+            for surface, funnel in zip(surfaces, seen.funnels, strict=True)
         ]
-    return funnels, parts
+    return seen.funnels, parts
 
 
 def _source_part(
     surface: Surface,
     funnel: FunnelReport,
     sources: Sources,
-    artifacts: FunnelArtifacts,
-    moments: Moments,
-    state: OnlineState,
+    item_ids: Sequence[str],
+    seen: ReplayedPeriod,
 ) -> Part:
-    codes = state.items.vocabulary.codes(artifacts.item_ids)
+    state, moments = seen.state, seen.moments[surface.surface_name]
+    codes = state.items.vocabulary.codes(item_ids)
     rows = range(min(_TIMED_REQUESTS, len(moments)))
     queries = [query_at(state, moments, row, surface.k, 0) for row in rows]
     p99_ms = []
@@ -193,10 +190,3 @@ def _source_part(
         for place, model in sources.retrieval.items()
     }
     return source_part(funnel, [repr(source) for source in surface.sources], costs, p99_ms)
-
-
-def _split(history: History, surfaces: Sequence[Surface], valid: float, test: float) -> Split:
-    """Split the events that surfaces without a ranker want."""
-    found = [rows.times_us for surface in surfaces for rows, _ in wanted_events(history, surface)]
-    times_us = np.sort(np.concatenate(found))
-    return split_by_share(times_us, times_us, history.last_log_time_us, valid=valid, test=test)

@@ -30,7 +30,7 @@ NUM_CANDIDATES = 500
 """Candidates of the request that a ranker is timed on."""
 
 _WARM_UP, _FEWEST, _MOST = 20, 50, 500
-_TIMED_S = 5.0
+_TIMED_S = 2.0
 Fitted = TypeVar("Fitted", FittedRanker, FittedRetrieval)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shortlist.declare.surface import Surface
 from shortlist.features.encoders import Encoding
@@ -20,6 +20,7 @@ from shortlist.offline.compare import Comparer, SurfaceComparison
 from shortlist.offline.dataset import make_dataset, read_trials
 from shortlist.offline.positives import surface_interactions
 from shortlist.offline.progress import Steps
+from shortlist.offline.sliced import SlicedContest, slice_contest
 from shortlist.offline.splits import Split, split_by_share
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.releases import DataRange
@@ -36,6 +37,7 @@ class Ranked:
         sampling: how negatives were drawn; None when all trials were real impressions.
         encoding: how the rankers' features are made.
         comparisons: one a surface with a ranker.
+        slices: its contests slice by slice, by the surface's name; empty where nobody asked.
     """
 
     data: DataRange
@@ -43,6 +45,7 @@ class Ranked:
     sampling: str | None = None
     encoding: Encoding | None = None
     comparisons: tuple[SurfaceComparison, ...] = ()
+    slices: Mapping[str, tuple[SlicedContest, ...]] = field(default_factory=dict)
 
 
 def fit_release(
@@ -80,6 +83,7 @@ def rank_surfaces(
     seed: int,
     steps: Steps,
     is_measured: bool = False,
+    is_sliced: bool = False,
 ) -> Ranked:
     """Climb the ladder of each of the surfaces that has one.
 
@@ -93,6 +97,7 @@ def rank_surfaces(
         steps: told of every step.
         is_measured: measure what each rung costs, and choose within the surface's budget alone; what is
             chosen then depends on this machine.
+        is_sliced: judge the rungs slice by slice too.
 
     Raises:
         OfflineError: when the log holds too little to learn from.
@@ -112,10 +117,16 @@ def rank_surfaces(
         dataset, split, num_items=len(history.items), seed=seed, steps=steps, is_measured=is_measured,
     )  # fmt: skip
     comparisons = tuple(comparer.compare(surface) for surface in surfaces)
+    slices: dict[str, tuple[SlicedContest, ...]] = {}
+    for one in comparisons if is_sliced else ():
+        with steps.step(f"slice {one.surface}"):
+            slices[one.surface] = tuple(
+                slice_contest(dataset, split, contest, seed) for contest in one.contests
+            )
     data = DataRange(
         first_us=int(trials.times_us[0]), last_us=int(trials.times_us[-1]), num_examples=len(trials)
     )
-    return Ranked(data, split, trials.sampling, dataset.encoding, comparisons)
+    return Ranked(data, split, trials.sampling, dataset.encoding, comparisons, slices)
 
 
 @dataclass(frozen=True)

@@ -102,8 +102,9 @@ class FunnelReport:
         candidates: share of the chosen items among the candidates that the sources' lists were merged to.
         filters: one a filter, in order.
         passed: share of the chosen items that passed all filters.
-        orders: the sources' order, the ranker's, then that after each re-ranker.
-        reranked: what all re-rankers together did to the ranker's order, by metric.
+        orders: the sources' order, the ranker's where there is one, then that after each re-ranker.
+        reranked: what all re-rankers together did to the order they were given, by metric.
+        has_ranker: whether anything was ranked.
         ms: by role and stage.
         answer_ms: of whole answers.
         num_fallbacks: how often the most popular items had to stand in.
@@ -123,6 +124,7 @@ class FunnelReport:
     passed: Interval
     orders: tuple[OrderFigures, ...]
     reranked: Mapping[str, Interval]
+    has_ranker: bool
     ms: Mapping[tuple[str, str], Milliseconds]
     answer_ms: Milliseconds
     num_fallbacks: int
@@ -167,7 +169,7 @@ def funnel_report(surface: str, seen: Replayed, *, seed: int = 0) -> FunnelRepor
                 {metric: gain(by_order[place][metric], by_order[place - 1][metric]) for metric in METRICS}
                 if place
                 else {},
-                _of_order(ms, name, place),
+                _of_order(ms, name, is_ranker=seen.has_ranker and place == 1),
             )
         )
     return FunnelReport(
@@ -192,7 +194,10 @@ def funnel_report(surface: str, seen: Replayed, *, seed: int = 0) -> FunnelRepor
         filters=tuple(_filter(seen, place, ms, seed) for place in range(len(seen.filters))),
         passed=share(seen.ranks[:, 0] > 0),
         orders=tuple(orders),
-        reranked={metric: gain(by_order[-1][metric], by_order[1][metric]) for metric in METRICS},
+        reranked={
+            metric: gain(by_order[-1][metric], by_order[int(seen.has_ranker)][metric]) for metric in METRICS
+        },
+        has_ranker=seen.has_ranker,
         ms=ms,
         answer_ms=_milliseconds(seen.answer_ms),
         num_fallbacks=seen.num_fallbacks,
@@ -227,8 +232,10 @@ def _metrics(ranks: NDArray[np.int64], k: int) -> dict[str, NDArray[np.float64]]
     }
 
 
-def _of_order(ms: Mapping[tuple[str, str], Milliseconds], name: str, place: int) -> Milliseconds | None:
-    if place == 1:  # the trace calls a ranker by the kinds of its models
+def _of_order(
+    ms: Mapping[tuple[str, str], Milliseconds], name: str, *, is_ranker: bool
+) -> Milliseconds | None:
+    if is_ranker:  # the trace calls a ranker by the kinds of its models
         return next((found for (role, _), found in ms.items() if role == "ranker"), None)
     return ms.get(("reranker", name))
 

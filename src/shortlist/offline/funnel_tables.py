@@ -37,9 +37,9 @@ def funnel_notes(one: FunnelReport) -> list[str]:
 
 def warnings(one: FunnelReport) -> list[str]:
     """Say whether the ranker made the order worse by more than noise; a re-ranker may, for it keeps rules."""
-    first, ranker = one.orders[:2]
-    if ranker.gains["ndcg"].high >= 0:
+    if not one.has_ranker or one.orders[1].gains["ndcg"].high >= 0:
         return []
+    first, ranker = one.orders[:2]
     return [
         f"WARNING: {one.surface}: the {ranker.name}'s order is worse than {first.name}: NDCG@{one.k} "
         f"{printed(ranker.gains['ndcg'], sign=True)}. What it learned to tell apart may not be what the "
@@ -144,8 +144,9 @@ def _ordered(one: FunnelReport) -> Table:
             printed(order.gains["ndcg"], sign=True) if order.gains else "",
             _ms(order.ms)[1],
         )
-    made.add_section()
-    made.add_row("all re-rankers", "", "", "", printed(one.reranked["ndcg"], sign=True), "")
+    if len(one.orders) > 1 + one.has_ranker:
+        made.add_section()
+        made.add_row("all re-rankers", "", "", "", printed(one.reranked["ndcg"], sign=True), "")
     return made
 
 

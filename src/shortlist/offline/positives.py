@@ -5,7 +5,7 @@ N rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from shortlist.features.rows import Rows
 from shortlist.features.values import Values
 from shortlist.models.retrieval import Interactions
 from shortlist.offline.errors import OfflineError
+from shortlist.offline.splits import Split, rolling_splits
 
 
 def positives(history: History, label: Label) -> Rows | None:
@@ -79,6 +80,20 @@ def choices(history: History) -> list[Rows]:
     pair = {history.app.user_entity, history.app.item_entity}
     events = [event for event in history.app.events.values() if pair <= set(event.entities)]
     return [rows for event in events if (rows := history.events(event)) is not None]
+
+
+def event_splits(
+    history: History, surfaces: Sequence[Surface], *, num_folds: int, valid: float, test: float
+) -> list[Split]:
+    """Split the time of the events that some surfaces want, where there are no trials to split.
+
+    Raises:
+        OfflineError: when there is none, or as `rolling_splits`.
+    """
+    found = [rows.times_us for surface in surfaces for rows, _ in wanted_events(history, surface)]
+    times_us = np.sort(np.concatenate(found))
+    end_us = history.last_log_time_us
+    return rolling_splits(times_us, times_us, end_us, num_folds=num_folds, valid=valid, test=test)
 
 
 def surface_interactions(history: History, surface: Surface) -> Interactions:

@@ -9,7 +9,7 @@ M moments, S sources, F filters, O orders of the candidates.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,7 +42,9 @@ class Replayed:
         k: how many items are shown.
         sources: the names of the S sources.
         filters: the names of the F filters.
-        orders: the names of the O orders: the sources', the ranker's, that after each re-ranker.
+        has_ranker: whether anything was ranked.
+        orders: the names of the O orders: the sources', the ranker's where there is one, that after each
+            re-ranker.
         is_known: bool [M], whether the log knew the item by then.
         proposed: bool [M, S], whether the source proposed it.
         is_candidate: bool [M], whether it was among the candidates that went to the filters.
@@ -62,6 +64,7 @@ class Replayed:
     k: int
     sources: tuple[str, ...]
     filters: tuple[str, ...]
+    has_ranker: bool
     orders: tuple[str, ...]
     is_known: NDArray[np.bool_]
     proposed: NDArray[np.bool_]
@@ -131,7 +134,7 @@ def replay(
     funnels = {
         name: Funnel.build(app, surface, artifacts[name], walk.state) for name, surface in surfaces.items()
     }
-    seen = {name: _Seen(funnels[name], moments[name]) for name in moments}
+    seen = {name: _Seen(funnels[name], moments[name], bool(artifacts[name].rankers)) for name in moments}
     asked = [(int(seq), name, row) for name, one in moments.items() for row, seq in enumerate(one.as_of_seqs)]
     asked.sort(key=lambda each: each[0])
     for name in dict.fromkeys(name for _, name, _ in asked):  # once before, for it may compile
@@ -160,11 +163,12 @@ def query_at(state: OnlineState, moments: Moments, row: int, k: int, seed: int) 
 class _Seen:
     """Reads the records of one surface's answers, one after the other."""
 
-    def __init__(self, funnel: Funnel, moments: Moments) -> None:
-        surface = funnel.surface
+    def __init__(self, funnel: Funnel, moments: Moments, has_ranker: bool) -> None:
+        surface, self._has_ranker = funnel.surface, has_ranker
         self._moments, self._k = moments, surface.k
         self._sources, self._filters = funnel.source_names, tuple(stage_names(surface.filters))
-        self._orders = (SOURCE_ORDER, RANKER_ORDER, *stage_names(surface.rerank))
+        ranked = (RANKER_ORDER,) if has_ranker else ()
+        self._orders = (SOURCE_ORDER, *ranked, *stage_names(surface.rerank))
         num, num_filters = len(moments), len(self._filters)
         self._is_known, self._is_candidate = np.zeros(num, bool), np.zeros(num, bool)
         self._proposed = np.zeros((num, len(self._sources)), bool)
@@ -198,7 +202,8 @@ class _Seen:
     def replayed(self) -> Replayed:
         """Return all of it."""
         return Replayed(
-            self._moments, self._k, self._sources, self._filters, self._orders,
+            self._moments, self._k, self._sources, self._filters,
+            self._has_ranker, self._orders,
             self._is_known, self._proposed, self._is_candidate, self._num_proposed,
             self._arrived, self._removed, self._num_in, self._num_removed,
             self._ranks, self._ms, self._answer_ms, self._num_fallbacks, dict(self._degraded),
@@ -214,9 +219,9 @@ class _Seen:
             kept = kept[~np.isin(kept, removed)]
 
     def _note_orders(self, row: int, item: int, record: Record) -> None:
-        ranked = record.slates[0][1].items
-        before = ranked if record.ranked is None else record.ranked.items
-        slates: Sequence[Items] = [before, ranked, *(slate.items for _, slate in record.slates[1:])]
+        slates = [slate.items for _, slate in record.slates]
+        if self._has_ranker:
+            slates.insert(0, slates[0] if record.ranked is None else record.ranked.items)
         for number, items in enumerate(slates):
             found = np.flatnonzero(items == item)
             self._ranks[row, number] = found[0] + 1 if len(found) else 0
