@@ -19,6 +19,7 @@ from shortlist.offline.funnel_tables import funnel_as_dict, warnings
 from shortlist.offline.moments import draw_moments, log_times
 from shortlist.offline.progress import Steps
 from shortlist.offline.replay import Walk, query_at, replay
+from shortlist.offline.replay_period import read_past
 from shortlist.offline.splits import Period
 from shortlist.pipeline.funnel import Funnel
 
@@ -199,3 +200,14 @@ def test_a_surface_without_a_ranker_is_replayed_fold_by_fold(tmp_path):
     assert first != second
     assert [order.name for order in report.folds[0].funnels[0].orders] == ["sources' order"]
     assert warnings(report.folds[0].funnels[0]) == []
+
+
+def test_what_is_fitted_for_a_period_is_read_up_to_its_start(tmp_path):
+    app = market()
+    with market_log(app, tmp_path, buys()) as log:
+        history = History.read(app, log)
+        past = read_past(history, log, log_times(log, history.last_seq), TEST, Steps())
+        before = [record for record in log.read(limit=10**9) if record.log_time_us < TEST.start_us]
+    assert past.last_seq == len(before) < history.last_seq
+    assert past.last_log_time_us < TEST.start_us
+    assert set(past.users.texts()) == {record.fields["user"] for record in before if record.kind == "buy"}
