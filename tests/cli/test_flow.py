@@ -83,7 +83,7 @@ def test_ladder_prints_and_writes_the_sheet_and_publishes(project):
     )
     for name in (
         "home: rungs for engaged",
-        "at most 7.5 ms each",
+        "the rest of 15 ms",
         "RAM MB",
         "chosen",
         "home: sources",

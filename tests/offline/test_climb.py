@@ -14,6 +14,7 @@ from rich.console import Console
 import shortlist as sl
 from offline.market import Everything, buys, market, market_log
 from shortlist.features.offline import History
+from shortlist.features.online import OnlineState
 from shortlist.models.contract import RankingModel
 from shortlist.models.logistic import FittedLogistic, Logistic
 from shortlist.offline.climb import climb
@@ -77,7 +78,11 @@ def line(report, name):
 
 def test_a_rung_over_the_budget_cannot_be_chosen(measured):
     app, report, _ = measured
-    assert ranker_budget_ms(app.surfaces["home"]) == pytest.approx(15.0)
+    (part,) = [part for part in report.sheet.parts if part.label == "liked"]
+    assert ranker_budget_ms(app.surfaces["home"], 4.0) == pytest.approx(15.0 - 4.0)
+    assert ranker_budget_ms(app.surfaces["home"], 99.0) == 0.0
+    assert 0 < part.budget_ms < 15.0
+    assert "the rest of 15 ms" in part.notes[0]
     slow, fast = line(report, "Sleeper"), line(report, "Logistic")
     assert slow.p99_ms >= 1000 * SLEEP_S
     assert (slow.verdict, slow.is_chosen) == ("over budget", False)
@@ -90,12 +95,13 @@ def test_without_a_budget_or_within_it_the_simplest_of_equals_is_chosen(tmp_path
     fit = {"valid": 0.1, "test": 0.2, "seed": 0, "steps": Steps()}
     with market_log(app, tmp_path, buys()) as log:
         history = History.read(app, log)
-        for is_measured in (False, True):
-            surfaces = list(app.surfaces.values())
-            ranked = rank_surfaces(history, log, surfaces, is_measured=is_measured, **fit)
+        folded = OnlineState(app)
+        folded.catch_up(log)
+        for state in (None, folded):
+            ranked = rank_surfaces(history, log, list(app.surfaces.values()), state=state, **fit)
             (contest,) = ranked.comparisons[0].contests
             assert contest.chosen.name == "Sleeper"
-            assert (contest.chosen.cost is not None) is is_measured
+            assert (contest.chosen.cost is None) is (state is None)
 
 
 def test_where_every_rung_is_over_the_fastest_serves_with_a_warning(measured, tmp_path):
@@ -103,7 +109,7 @@ def test_where_every_rung_is_over_the_fastest_serves_with_a_warning(measured, tm
     (part,) = [part for part in report.sheet.parts if part.label == "liked"]
     assert part.lines[-1].is_chosen
     assert "over budget" in part.lines[-1].verdict
-    assert part.notes[0].startswith("WARNING: no rung is within 15 ms")
+    assert part.notes[1].startswith("WARNING: no rung is within 1")
     _, other, _ = measured
     rungs = other.comparisons[0].contests[0].rungs
     costs = [

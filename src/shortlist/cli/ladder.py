@@ -49,8 +49,9 @@ def run(
     share of what people then chose that it found, and the same costs.
 
     The simplest rung that no other beats by more than noise is promoted, [bold]within the budget[/]: features
-    and ranker have 30 % of the surface's p99 to answer in, an equal part of it for each label. A rung over
-    its part cannot be chosen, and the sheet says so; where all are, the fastest serves, with a warning.
+    and ranker have 30 % of the surface's p99, and what the features leave of it is parted among the labels.
+    A rung over its part cannot be chosen, and the sheet says so; where all are, the fastest serves, with a
+    warning.
 
     The sheet is printed, and is part of the release's model card: shortlist releases show. Seconds are of
     this machine, so two runs may choose differently where a rung is near its budget; shortlist train measures

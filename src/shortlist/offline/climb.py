@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from shortlist.declare.app import App
 from shortlist.declare.surface import Surface
 from shortlist.features.offline import History
+from shortlist.features.online import OnlineState
 from shortlist.log.protocol import EventLog
 from shortlist.offline.compare import SurfaceComparison
 from shortlist.offline.costs import machine, source_cost, source_p99_ms
@@ -108,16 +109,25 @@ def climb(
         )
     with steps.step("read the log") as report:
         history = History.read(app, log, upto_seq, report)
+    state = OnlineState(app)
+    with steps.step("fold the log") as report:
+        for batch in log.batches(upto_seq=history.last_seq):
+            state.apply(batch)
+            report(batch.last_seq, history.last_seq)
     ranked = rank_surfaces(
         history, log, surfaces, valid=valid, test=test, seed=seed, steps=steps,
-        is_measured=True, is_sliced=is_sliced,
+        state=state, is_sliced=is_sliced,
     )  # fmt: skip
     split = ranked.split or event_splits(history, surfaces, num_folds=1, valid=valid, test=test)[0]
     times_us = log_times(log, history.last_seq)
     funnels, source_parts = _judge_sources(
         history, log, surfaces, ranked, times_us, split, num_requests, seed, steps
     )
-    parts = [part for one in ranked.comparisons for part in ranker_parts(one)]
+    parts = [
+        part
+        for one in ranked.comparisons
+        for part in ranker_parts(one, app.surfaces[one.surface], ranked.features_ms or 0.0)
+    ]
     sheet = Sheet(machine(), (*parts, *source_parts))
     artifacts = {
         surface.surface_name: surface_artifacts(

@@ -49,7 +49,7 @@ class SurfaceComparison:
 class Comparer:
     """Compares surfaces on one dataset and split; a label that two surfaces share is contested once.
 
-    With `is_measured`, the rungs' costs are measured, and a surface's budget bounds what may be chosen.
+    Where it is told what features cost, it measures the rungs, and a surface's budget bounds what is chosen.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class Comparer:
         num_items: int,
         seed: int,
         steps: Steps,
-        is_measured: bool = False,
+        features_ms: float | None = None,
     ) -> None:
         self._dataset, self._split, self._steps = dataset, split, steps
-        self._num_items, self._seed, self._is_measured = num_items, seed, is_measured
+        self._num_items, self._seed, self._features_ms = num_items, seed, features_ms
         self._contests: dict[tuple[str, str, float | None], Contest] = {}
 
     def compare(self, surface: Surface) -> SurfaceComparison:
@@ -81,7 +81,7 @@ class Comparer:
     def _contest(self, label: str, surface: Surface) -> Contest:
         ladder = surface.ladder
         assert ladder is not None
-        budget_ms = ranker_budget_ms(surface) if self._is_measured else None
+        budget_ms = None if self._features_ms is None else ranker_budget_ms(surface, self._features_ms)
         known = self._contests.get((label, repr(ladder), budget_ms))
         if known is None:
             rungs = [rung for rung in ladder.rungs if isinstance(rung, RankingModel)]

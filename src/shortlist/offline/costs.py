@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.declare.surface import Surface
+from shortlist.features.encoders import Encoding
+from shortlist.features.online import OnlineState
 from shortlist.models.contract import FittedRanker
 from shortlist.models.retrieval import FittedRetrieval, UserBatch
 from shortlist.pipeline.deadline import FILTERS_BY, RANKER_BY
@@ -52,13 +54,43 @@ class Cost:
     p99_ms: float
 
 
-def ranker_budget_ms(surface: Surface) -> float:
-    """Return how long one model of a surface's ranker may take: its share of the p99 of an answer.
+def ranker_budget_ms(surface: Surface, features_ms: float) -> float:
+    """Return how long one model of a surface's ranker may take, of the p99 of a whole answer.
 
-    Features and rankers end together by their deadline, and one model after the other predicts the labels:
-    each has an equal part of that time.
+    Features and rankers must end together by their deadline, and one model after the other predicts the
+    labels: each has an equal part of the time that the features leave.
+
+    Args:
+        surface: with a ranker.
+        features_ms: from `features_p99_ms`.
     """
-    return (RANKER_BY - FILTERS_BY) * surface.slo.p99_ms / len(surface.value)
+    left_ms = ranking_ms(surface) - features_ms
+    return max(0.0, left_ms) / len(surface.value)
+
+
+def ranking_ms(surface: Surface) -> float:
+    """Return how long features and rankers of an answer may take together."""
+    return (RANKER_BY - FILTERS_BY) * surface.slo.p99_ms
+
+
+def features_p99_ms(state: OnlineState, encoding: Encoding, seed: int = 0) -> float:
+    """Measure how long it takes to read the features of `NUM_CANDIDATES` candidates.
+
+    Args:
+        state: that has folded the log, with a user and an item or more.
+        encoding: of the rankers.
+        seed: of the requests that are tried.
+    """
+    random = np.random.default_rng(seed)
+    users = random.integers(0, len(state.users), 32).tolist()
+    items = [random.integers(0, len(state.items), NUM_CANDIDATES) for _ in users]
+    time_us = state.moment(state.last_log_time_us)
+
+    def read(turn: int) -> object:
+        place = turn % len(users)
+        return state.features(users[place], items[place], time_us, {}, encoding)
+
+    return p99_ms(read)
 
 
 def ranker_cost(fitted: FittedRanker, fit_s: float, features: NDArray[np.float32], seed: int = 0) -> Cost:

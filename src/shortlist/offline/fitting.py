@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from shortlist.declare.surface import Surface
 from shortlist.features.encoders import Encoding
 from shortlist.features.offline import History
+from shortlist.features.online import OnlineState
 from shortlist.log.protocol import EventLog
 from shortlist.models.contract import FittedRanker
 from shortlist.models.popularity import FittedPopularity, Popularity
 from shortlist.models.retrieval import FittedRetrieval, RetrievalModel
 from shortlist.offline.compare import Comparer, SurfaceComparison
+from shortlist.offline.costs import features_p99_ms
 from shortlist.offline.dataset import make_dataset, read_trials
 from shortlist.offline.positives import surface_interactions
 from shortlist.offline.progress import Steps
@@ -38,6 +40,7 @@ class Ranked:
         encoding: how the rankers' features are made.
         comparisons: one a surface with a ranker.
         slices: its contests slice by slice, by the surface's name; empty where nobody asked.
+        features_ms: p99 of reading a request's features; None where nothing was measured.
     """
 
     data: DataRange
@@ -46,6 +49,7 @@ class Ranked:
     encoding: Encoding | None = None
     comparisons: tuple[SurfaceComparison, ...] = ()
     slices: Mapping[str, tuple[SlicedContest, ...]] = field(default_factory=dict)
+    features_ms: float | None = None
 
 
 def fit_release(
@@ -82,7 +86,7 @@ def rank_surfaces(
     test: float,
     seed: int,
     steps: Steps,
-    is_measured: bool = False,
+    state: OnlineState | None = None,
     is_sliced: bool = False,
 ) -> Ranked:
     """Climb the ladder of each of the surfaces that has one.
@@ -95,8 +99,8 @@ def rank_surfaces(
         test: share of the trials, the latest, that decide which rung is used.
         seed: of everything random.
         steps: told of every step.
-        is_measured: measure what each rung costs, and choose within the surface's budget alone; what is
-            chosen then depends on this machine.
+        state: that has folded the log; with it, what features and rungs cost is measured, and a rung is
+            chosen within the surface's budget alone: the choice then depends on this machine.
         is_sliced: judge the rungs slice by slice too.
 
     Raises:
@@ -113,8 +117,12 @@ def rank_surfaces(
         )
     with steps.step("compute features"):
         dataset = make_dataset(history, trials, split.train)
+    features_ms = None
+    if state is not None:
+        with steps.step("measure the features"):
+            features_ms = features_p99_ms(state, dataset.encoding, seed)
     comparer = Comparer(
-        dataset, split, num_items=len(history.items), seed=seed, steps=steps, is_measured=is_measured,
+        dataset, split, num_items=len(history.items), seed=seed, steps=steps, features_ms=features_ms,
     )  # fmt: skip
     comparisons = tuple(comparer.compare(surface) for surface in surfaces)
     slices: dict[str, tuple[SlicedContest, ...]] = {}
@@ -126,7 +134,7 @@ def rank_surfaces(
     data = DataRange(
         first_us=int(trials.times_us[0]), last_us=int(trials.times_us[-1]), num_examples=len(trials)
     )
-    return Ranked(data, split, trials.sampling, dataset.encoding, comparisons, slices)
+    return Ranked(data, split, trials.sampling, dataset.encoding, comparisons, slices, features_ms)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from shortlist.declare.surface import Surface
 from shortlist.metrics import Interval
 from shortlist.offline.compare import SurfaceComparison
-from shortlist.offline.costs import NUM_CANDIDATES, Cost
+from shortlist.offline.costs import NUM_CANDIDATES, Cost, ranking_ms
 from shortlist.offline.funnel_report import FunnelReport
 from shortlist.offline.report import interval_as_list, printed, table, verdict
 from shortlist.releases.model_card import markdown_table
@@ -75,9 +76,20 @@ class Sheet:
     parts: tuple[Part, ...]
 
 
-def ranker_parts(comparison: SurfaceComparison) -> tuple[Part, ...]:
-    """Make a part of each label's contest, which was measured."""
+def ranker_parts(comparison: SurfaceComparison, surface: Surface, features_ms: float) -> tuple[Part, ...]:
+    """Make a part of each label's contest, which was measured.
+
+    Args:
+        comparison: of the surface.
+        surface: as declared.
+        features_ms: p99 of reading a request's features.
+    """
     parts = []
+    shared = (
+        f"Features took {features_ms:.1f} ms at p99 for {NUM_CANDIDATES} candidates; the rungs of "
+        f"{len(surface.value)} labels share the rest of {ranking_ms(surface):.3g} ms, which is what "
+        f"an answer's {surface.slo.p99_ms:g} ms leave to rank in."
+    )
     for contest in comparison.contests:
         lines = tuple(
             Line(
@@ -91,7 +103,7 @@ def ranker_parts(comparison: SurfaceComparison) -> tuple[Part, ...]:
             )
             for one in contest.contenders
         )
-        notes = []
+        notes = [shared]
         if contest.is_over(contest.chosen):
             notes.append(
                 f"WARNING: no rung is within {contest.budget_ms:.3g} ms. The fastest was chosen; when it is "
