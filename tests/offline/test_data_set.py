@@ -71,7 +71,12 @@ def test_attributes_stand_beside_their_ids():
 @pytest.mark.parametrize(
     ("columns", "error", "message"),
     [
-        (([1, 2], [1], [1, 2]), OfflineError, "from_events: expected columns of one length"),
+        (
+            ([1, 2], [1], [1, 2]),
+            OfflineError,
+            "from_events: expected an event or more, in columns of one length",
+        ),
+        (([], [], []), OfflineError, "expected an event or more"),
         (([1], [1], [0.5]), OfflineError, "times of float64. Pass one user"),
         (([1.5], [1], [0]), OfflineError, "users: expected ids that are whole numbers or texts"),
         (([1], [1], [0], [-1.0]), ModelError, "non-negative weights"),
@@ -86,5 +91,15 @@ def test_bad_attributes_are_named():
     data = DataSet.from_events(["ann"], ["x"], [0])
     with pytest.raises(OfflineError, match=r"attributes of items: .* columns of another length: \['topic'\]"):
         data.with_item_attributes(["x"], {"topic": ["a", "b"]})
-    with pytest.raises(OfflineError, match=r"attributes of users: .* an id twice"):
+    with pytest.raises(OfflineError, match=r"attributes of users: expected .* each id once"):
         data.with_user_attributes(["ann", "ann"], {"age": [1, 2]})
+    with pytest.raises(OfflineError, match=r"attributes of users: .* received 1 ids of type int64"):
+        data.with_user_attributes([1], {"age": [1]})
+
+
+def test_a_text_that_is_none_is_unknown():
+    data = DataSet.from_events([1, 2, 3], [1, 1, 1], range(3))
+    data = data.with_user_attributes([1, 2, 3], {"country": ["de", None, "fr"]})
+    np.testing.assert_array_equal(
+        data.interactions.user_attributes.values[:, 0], np.array([0, np.nan, 1], np.float32)
+    )
