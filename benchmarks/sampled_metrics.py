@@ -21,7 +21,7 @@ from shortlist.models.co_visitation import CoVisitation
 from shortlist.models.popularity import Popularity
 from shortlist.models.retrieval import RetrievalModel
 from shortlist.offline.catalogue import compare, judge
-from shortlist.offline.data_set import DataSet
+from shortlist.offline.named_interactions import NamedInteractions
 from shortlist.offline.protocols import leave_one_out
 
 FOLDER = Path(os.environ.get("SHORTLIST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ml-1m"
@@ -36,7 +36,7 @@ MODELS: dict[str, RetrievalModel] = {
 
 def main() -> None:
     users, items = np.loadtxt(FOLDER / "ml-1m_sas.txt", dtype=np.int64).T
-    interactions = DataSet.from_events(users, items, np.arange(len(users)) * MINUTE_US).interactions
+    interactions = NamedInteractions.from_events(users, items, np.arange(len(users)) * MINUTE_US).interactions
     holdout = leave_one_out(interactions)
     console = Console(width=110)
     scores = {}

@@ -150,7 +150,7 @@ class CatalogueScore:
                 "diversity",
                 expected=f"a text attribute of the items, of {', '.join(self._text_attributes) or 'none'}",
                 received=name,
-                mend="Tell what is known of the items, DataSet.with_item_attributes, or pass vectors.",
+                mend="Pass vectors, or tell what is known: NamedInteractions.with_item_attributes.",
             )
         values = attributes.values[:, attributes.encoding.names.index(name)]
         return np.where(np.isnan(values), -1, values).astype(np.int64)

@@ -1,4 +1,4 @@
-"""A data set from plain columns: ids of any kind become the numbers that models learn from, and back.
+"""Interactions from plain columns: ids of any kind become the numbers that models learn from, and back.
 
 N interactions, U users, I items.
 """
@@ -18,7 +18,7 @@ from shortlist.offline.errors import OfflineError
 
 
 @dataclass(frozen=True)
-class DataSet:
+class NamedInteractions:
     """Interactions, and whom and what their numbers mean.
 
     Attributes:
