@@ -85,10 +85,11 @@ def ranker_parts(comparison: SurfaceComparison, surface: Surface, features_ms: f
         features_ms: p99 of reading a request's features.
     """
     parts = []
+    num_labels = len(surface.value)
+    who = "a rung has" if num_labels == 1 else f"the rungs of {num_labels} labels share"
     shared = (
-        f"Features took {features_ms:.1f} ms at p99 for {NUM_CANDIDATES} candidates; the rungs of "
-        f"{len(surface.value)} labels share the rest of {ranking_ms(surface):.3g} ms, which is what "
-        f"an answer's {surface.slo.p99_ms:g} ms leave to rank in."
+        f"Features took {features_ms:.1f} ms at p99 for {NUM_CANDIDATES} candidates; {who} the rest of "
+        f"{ranking_ms(surface):.3g} ms, which is what an answer's {surface.slo.p99_ms:g} ms leave to rank in."
     )
     for contest in comparison.contests:
         lines = tuple(
