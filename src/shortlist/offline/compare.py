@@ -17,6 +17,7 @@ from shortlist.offline.baselines import popularity_probabilities, rate_probabili
 from shortlist.offline.dataset import Dataset
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.evaluate import ValueScore, score_value
+from shortlist.offline.joint import Fits
 from shortlist.offline.ladder import BASELINES, Contest, hold_contest
 from shortlist.offline.progress import Steps
 from shortlist.offline.splits import Split
@@ -51,6 +52,7 @@ class Comparer:
     def __init__(self, dataset: Dataset, split: Split, *, num_items: int, seed: int, steps: Steps) -> None:
         self._dataset, self._split, self._steps = dataset, split, steps
         self._num_items, self._seed = num_items, seed
+        self._fits = Fits(dataset, split, seed=seed)
         self._contests: dict[tuple[str, str], Contest] = {}
 
     def compare(self, surface: Surface) -> SurfaceComparison:
@@ -80,7 +82,7 @@ class Comparer:
                 )
             known = self._contests[label, repr(ladder)] = hold_contest(
                 self._dataset, self._split, label, rungs,
-                num_items=self._num_items, seed=self._seed, steps=self._steps,
+                num_items=self._num_items, seed=self._seed, steps=self._steps, fits=self._fits,
             )  # fmt: skip
         return known
 
