@@ -52,7 +52,7 @@ class Fits:
         return self._together[name][label]
 
     def _tasks(self, period: Period) -> TaskExamples:
-        """Return the trials of a period that have an outcome of any label, NaN for those not settled in time."""
+        """Return the trials of a period with an outcome of any label; NaN where one is not settled."""
         dataset, trials = self._dataset, self._dataset.trials
         known: dict[str, NDArray[np.int64]] = {
             label: trials.rows(label, period, self._split.learnt_us) for label in trials.positive
