@@ -88,11 +88,38 @@ class Examples:
                 weights_ok, "Examples.weights", expected=f"{rows} positive weights", received=self.weights
             )
 
+    def rows(self, chosen: NDArray[np.bool_]) -> Examples:
+        """Return the rows that a mask bool [N] chooses."""
+        weights = None if self.weights is None else self.weights[chosen]
+        return Examples(
+            self.features[chosen], self.columns, self.labels[chosen], self.groups[chosen], weights
+        )
+
+
+def some_groups(groups: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """Return which rows belong to a random share of the groups, bool [N]: one group at least, and not all.
+
+    A single group's rows are split instead.
+    """
+    _, number_N = np.unique(groups, return_inverse=True)
+    if number_N.max() == 0:
+        number_N = np.arange(len(groups))
+    num_groups = int(number_N.max()) + 1
+    num_taken = min(max(1, round(share * num_groups)), num_groups - 1)
+    taken = np.zeros(num_groups, np.bool_)
+    taken[np.random.default_rng(seed).permutation(num_groups)[:num_taken]] = True
+    return np.asarray(taken[number_N], np.bool_)
+
 
 class RankingModel(ABC):
     """The definition of a model that scores rows of features; `kind` is the name of its file."""
 
     kind: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """What a table calls the model."""
+        return type(self).__name__
 
     @abstractmethod
     def fit(

@@ -3,23 +3,21 @@
 Every column is a table of vectors, a category's own or, for a number, a blend of the two knots beside it; JAX
 fits the network, a compiled kernel scores rows without it.
 
-N rows, F columns, S slots, E width of a vector, D = F * E, L layers, R rank, H hidden units, T tasks.
+N rows, F columns, T tasks.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.models.column_slots import ColumnSlots
 from shortlist.models.contract import FittedRanker, Progress, Shared
+from shortlist.models.cross_network_weights import Network
 from shortlist.models.errors import ModelError, ModelFileError, require
 from shortlist.models.files import (
     columns_from_json,
@@ -117,74 +115,6 @@ class CrossNetwork(MultiTaskRankingModel):
         return {task: FittedCrossNetwork(network, t, importance_TF[t]) for t, task in enumerate(train.labels)}
 
 
-@dataclass(frozen=True)
-class Network:
-    """What all heads share, and the heads.
-
-    Args:
-        slots: where an entry of a column lies.
-        table: float32 [S + 1, E + T], a slot's vector, then what the slot adds to each task by itself;
-            one spare row.
-        down: float32 [L, R, D].
-        up: float32 [L, D, R].
-        bias: float32 [L, D].
-        hidden: float32 [H, D].
-        hidden_bias: float32 [H].
-        cross_head: float32 [T, D].
-        hidden_head: float32 [T, H].
-        base: float32 [T], the log-odds before any column speaks.
-    """
-
-    slots: ColumnSlots
-    table: NDArray[np.float32]
-    down: NDArray[np.float32]
-    up: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    hidden: NDArray[np.float32]
-    hidden_bias: NDArray[np.float32]
-    cross_head: NDArray[np.float32]
-    hidden_head: NDArray[np.float32]
-    base: NDArray[np.float32]
-
-    ARRAYS: ClassVar[tuple[str, ...]] = (
-        "table", "down", "up", "bias", "hidden", "hidden_bias", "cross_head", "hidden_head", "base"
-    )  # fmt: skip
-
-    @cached_property
-    def digest(self) -> str:
-        """Name the network by what it holds, so that two loaded copies know that they are the same."""
-        columns = repr(self.slots.columns).encode()
-        found = hashlib.sha256(columns + self.slots.keys.tobytes() + self.slots.num_keys.tobytes())
-        for name in self.ARRAYS:
-            found.update(getattr(self, name).tobytes())
-        return found.hexdigest()
-
-    def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the log-odds of every task, float32 [N, T]."""
-        return self.log_odds_at(self.slots.places(features))
-
-    def log_odds_at(self, places: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the log-odds float32 [N, T] of rows given as places float32 [N, F] in their columns."""
-        from shortlist.models.cross_network_kernel import forward  # compiled: heavy to import
-
-        log_odds_NT = np.empty((len(places), len(self.base)), np.float32)
-        forward(
-            frozen(places),
-            self.slots.starts,
-            frozen(self.table),
-            frozen(self.down),
-            frozen(self.up),
-            frozen(self.bias),
-            frozen(self.hidden),
-            frozen(self.hidden_bias),
-            frozen(self.cross_head),
-            frozen(self.hidden_head),
-            frozen(self.base),
-            log_odds_NT,
-        )
-        return log_odds_NT
-
-
 class FittedCrossNetwork(FittedRanker):
     """One head of a network.
 
@@ -222,9 +152,7 @@ class FittedCrossNetwork(FittedRanker):
         """Write `model.json` and the arrays; a folder stands alone, so each head brings the whole network."""
         network = self.network
         write_description(folder, self.kind, columns=columns_to_json(self.columns), head=self.head)
-        network.slots.save(folder)
-        for name in Network.ARRAYS:
-            write_array(folder, name, getattr(network, name))
+        network.save(folder)
         write_array(folder, "importance", self._importance)
 
     @classmethod
@@ -232,39 +160,8 @@ class FittedCrossNetwork(FittedRanker):
         """Read what `save` wrote; raises `ModelFileError` when it is damaged."""
         description = read_description(folder, cls.kind, columns=list, head=int)
         columns = columns_from_json(folder, description["columns"])
-        slots = ColumnSlots.load(folder, columns)
-        network = _read_network(folder, slots)
+        network = Network.load(folder, columns)
         importance = read_array(folder, "importance", np.float64, (len(columns),))
         if not (0 <= description["head"] < len(network.base) and np.isfinite(importance).all()):
             raise ModelFileError(f"{folder}: expected a head 0..{len(network.base) - 1} and finite shares.")
         return cls(network, description["head"], importance)
-
-
-def _read_network(folder: Path, slots: ColumnSlots) -> Network:
-    def read(name: str, *shape: int | None) -> NDArray[np.float32]:
-        array: NDArray[np.float32] = read_array(folder, name, np.float32, shape)
-        if not np.isfinite(array).all():
-            raise ModelFileError(f"{folder / name}.npy: expected finite weights.")
-        return array
-
-    base = read("base", None)
-    table = read("table", slots.num_slots + 1, None)
-    num_tasks, num_columns = len(base), len(slots.columns)
-    width = num_columns * (table.shape[1] - num_tasks)
-    if num_tasks == 0 or width <= 0:
-        raise ModelFileError(f"{folder}: expected a head or more, and vectors of some width.")
-    down = read("down", None, None, width)
-    num_layers, rank = down.shape[:2]
-    hidden = read("hidden", None, width)
-    return Network(
-        slots,
-        table,
-        down,
-        up=read("up", num_layers, width, rank),
-        bias=read("bias", num_layers, width),
-        hidden=hidden,
-        hidden_bias=read("hidden_bias", len(hidden)),
-        cross_head=read("cross_head", num_tasks, width),
-        hidden_head=read("hidden_head", num_tasks, len(hidden)),
-        base=base,
-    )

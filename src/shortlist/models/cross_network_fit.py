@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shortlist.models.column_slots import ColumnSlots
 from shortlist.models.contract import Progress
-from shortlist.models.cross_network import Network
+from shortlist.models.cross_network_weights import Network
 from shortlist.models.multi_task import TaskExamples
 
 if TYPE_CHECKING:

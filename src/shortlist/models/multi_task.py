@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.models.contract import Examples, FeatureColumn, FittedRanker, Progress, RankingModel
+from shortlist.models.contract import (
+    Examples,
+    FeatureColumn,
+    FittedRanker,
+    Progress,
+    RankingModel,
+    some_groups,
+)
 from shortlist.models.errors import require
 
 _ALONE = "label"  # what the only task of a fit on plain examples is called
@@ -58,6 +65,16 @@ class TaskExamples:
         return Examples(
             self.features[known_N], self.columns, labels_N[known_N], self.groups[known_N], weights
         )
+
+    def without_some_groups(self, share: float, seed: int) -> tuple[TaskExamples, TaskExamples]:
+        """Return the rows of most groups, and those of a random share of the groups."""
+        held_N = some_groups(self.groups, share, seed)
+        return self._rows(~held_N), self._rows(held_N)
+
+    def _rows(self, chosen: NDArray[np.bool_]) -> TaskExamples:
+        labels = {task: labels_N[chosen] for task, labels_N in self.labels.items()}
+        weights = None if self.weights is None else self.weights[chosen]
+        return TaskExamples(self.features[chosen], self.columns, labels, self.groups[chosen], weights)
 
     @classmethod
     def alone(cls, examples: Examples) -> TaskExamples:

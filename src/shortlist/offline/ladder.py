@@ -170,7 +170,7 @@ def simplest_unbeaten(
 
 def rung_names(rungs: Sequence[RankingModel]) -> list[str]:
     """Name rungs by their class, or by all of their settings where a class stands twice."""
-    classes = [type(rung).__name__ for rung in rungs]
+    classes = [rung.name for rung in rungs]
     return [
         name if classes.count(name) == 1 else repr(rung) for name, rung in zip(classes, rungs, strict=True)
     ]
