@@ -162,15 +162,19 @@ class FittedBoostedTrees(FittedRanker):
 
         return self.calibration(raw_scores(self._trees, features))
 
-    def calibrated_on(self, held_out: Examples, seed: int = 0) -> FittedBoostedTrees:
+    @property
+    def only_orders(self) -> bool:
+        """Whether the trees' own scores are no log-odds."""
+        return self._trees.objective != LOG_ODDS
+
+    def calibrated_on(self, held_out: Examples, seed: int = 0) -> Self:
         """Return the same trees with the calibration that suits rows they were not fitted on best."""
         from shortlist.models.calibration_fit import best_calibration  # compiled: heavy to import
 
-        plain = FittedBoostedTrees(self.columns, self._text)
+        plain = type(self)(self.columns, self._text)
         scores = plain.log_odds(np.ascontiguousarray(held_out.features))
-        are_log_odds = self._trees.objective == LOG_ODDS
-        found = best_calibration(scores, held_out, are_log_odds=are_log_odds, seed=seed)
-        return FittedBoostedTrees(self.columns, self._text, found)
+        found = best_calibration(scores, held_out, are_log_odds=not self.only_orders, seed=seed)
+        return type(self)(self.columns, self._text, found)
 
     def importance(self) -> dict[str, float]:
         """Return each column's share of the gain of all splits."""

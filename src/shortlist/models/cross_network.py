@@ -62,7 +62,7 @@ class CrossNetwork(MultiTaskRankingModel):
     num_layers: int = 2
     rank: int = 16
     hidden: int = 64
-    num_knots: int = 8
+    num_knots: int = 6
     min_category_rows: int = 10
     epochs: int = 6
     patience: int = 2
