@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import lightgbm
@@ -11,6 +12,7 @@ import pytest
 from models.conformance import RankingModelConformance
 from models.planted import COLUMNS, examples
 from shortlist.models.errors import ModelError, ModelFileError
+from shortlist.models.foreign_columns import check_columns
 from shortlist.models.lightgbm_file import LightgbmFile
 
 NAMES = [column.name for column in COLUMNS]
@@ -84,18 +86,13 @@ def test_fewer_columns_are_refused(tmp_path: Path) -> None:
 
 def test_names_that_lightgbm_cannot_write_are_compared_by_what_it_can() -> None:
     """It turns the spaces of a name into underscores, and refuses commas."""
-    from dataclasses import replace
-
-    from shortlist.models.foreign_columns import check_columns
-
     rows = examples(20, seed=1)
     name = "count(watch, by=(user, video.tag), window=7d)"
     columns = (replace(COLUMNS[0], name=name), *COLUMNS[1:])
-    check_columns(
-        LightgbmFile("x"),
-        ["count_watch_by_user_video.tag_window_7d", *NAMES[1:]],
-        replace(rows, columns=columns),
-    )
+    as_written = ["count_watch_by_user_video.tag_window_7d", *NAMES[1:]]
+    check_columns(LightgbmFile("x"), as_written, replace(rows, columns=columns))
+    with pytest.raises(ModelError, match="column 0"):
+        check_columns(LightgbmFile("x"), ["count_like_by_user", *NAMES[1:]], replace(rows, columns=columns))
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:

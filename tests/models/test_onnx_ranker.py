@@ -196,8 +196,9 @@ def test_what_is_more_than_data_is_refused(tmp_path: Path) -> None:
         (foreign_operator("com.microsoft"), "domain 'com.microsoft'"),
         (foreign_operator("my.library"), "domain 'my.library'"),
         (b"", "no graph"),
-        (b"\x80\x04\x95pickle", "no ONNX model"),
-        (b"<html>", "is"),
+        (b"\x80\x04\x95pickle", "is cut"),
+        (b"<html>", "is no ONNX model"),
+        (b"#!/bin/sh", "is no ONNX model"),
     ):
         with pytest.raises(ModelFileError, match=told):
             check_onnx(data, "bad.onnx")
