@@ -55,7 +55,7 @@ SETTINGS: dict[str, list[RankingModel]] = {
     ],
 }  # fmt: skip
 
-console = Console(width=190)
+console = Console(width=150)
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ def main() -> None:
     models = {name: fit_each(dataset, train, settings) for name, settings in SETTINGS.items()}
     models["BoostedTrees, lambdarank"] = fit_each(dataset, train, RANKERS)
     models["CrossNetwork"] = fit_together(dataset, train)
-    console.print(quality(dataset, test, models))
+    console.print(*quality(dataset, test, models), sep="\n")
     console.print(costs(dataset, test, models))
 
 
@@ -86,41 +86,46 @@ def tasks(dataset: Dataset, rows: np.ndarray) -> TaskExamples:
     return TaskExamples(dataset.features[rows], dataset.columns, labels, dataset.trials.requests.users[rows])
 
 
-def quality(dataset: Dataset, test: np.ndarray, models: dict[str, Fitted]) -> Table:
+def quality(dataset: Dataset, test: np.ndarray, models: dict[str, Fitted]) -> tuple[Table, Table]:
+    """How good each model is, and by how much it differs from logistic regression."""
     users = dataset.trials.requests.users[test]
-    made = Table(box=box.SIMPLE_HEAD, title="1-8 May (95 % over users)", title_justify="left", pad_edge=False)
-    made.add_column("label")
-    made.add_column("model")
-    for name in ("AUC", "GAUC", "log loss"):
-        made.add_column(name, justify="right")
-        made.add_column("less logistic", justify="right")
+    values = table("1-8 May (95 % over users)", "label", "model", ">AUC", ">GAUC", ">log loss")
+    gains = table(
+        "The same, less that of logistic regression", "label", "model", ">AUC", ">GAUC", ">log loss"
+    )
     for label, published in PUBLISHED.items():
-        auc, by_user, loss = ("" if one is None else f"{one:.4f}" for one in published)
-        made.add_row(label, "published", auc, "", by_user, "", loss, "")
+        values.add_row(label, "published", *("" if one is None else f"{one:.4f}" for one in published))
         labels = dataset.trials.positive[label][test]
         simple = models["Logistic"].rankers[label].predict(dataset.features[test])
         simple_gauc, simple_losses = gauc(users, labels, simple), row_losses(labels, simple)
         for name, fitted in models.items():
             predicted = fitted.rankers[label].predict(dataset.features[test])
             found, losses = gauc(users, labels, predicted), row_losses(labels, predicted)
-            gains = ["", "", ""]
-            if name != "Logistic":
-                gains = [
-                    gain(auc_interval(labels, predicted, users, beside=simple)),
-                    gain(paired_difference(found.values, simple_gauc.values, found.groups, found.weights)),
-                    gain(paired_difference(losses, simple_losses, users)),
-                ]
-            made.add_row(
+            values.add_row(
                 "",
                 name,
                 shown(auc_interval(labels, predicted, users)),
-                gains[0],
                 shown(bootstrap_mean(found.values, found.groups, found.weights)),
-                gains[1],
                 shown(bootstrap_mean(losses, users)),
-                gains[2],
             )
-        made.add_section()
+            if name != "Logistic":
+                gains.add_row(
+                    label,
+                    name,
+                    gain(auc_interval(labels, predicted, users, beside=simple)),
+                    gain(paired_difference(found.values, simple_gauc.values, found.groups, found.weights)),
+                    gain(paired_difference(losses, simple_losses, users)),
+                )
+        values.add_section()
+        gains.add_section()
+    return values, gains
+
+
+def table(title: str, *columns: str) -> Table:
+    """An empty table; a column that begins with ">" is of numbers."""
+    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for column in columns:
+        made.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
     return made
 
 
@@ -130,9 +135,7 @@ def gain(interval: Interval) -> str:
 
 def costs(dataset: Dataset, test: np.ndarray, models: dict[str, Fitted]) -> Table:
     title = f"Cost, {dataset.features.shape[1]} columns; {NUM_CANDIDATES} candidates, both labels"
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
-    for name in ("model", "fit s", "rows/s", "score: least ms", "median ms", "p99 ms"):
-        made.add_column(name, justify="left" if name == "model" else "right")
+    made = table(title, "model", ">fit s", ">rows/s", ">score: least ms", ">median ms", ">p99 ms")
     features = dataset.features[test[:NUM_CANDIDATES]]
     for name, fitted in models.items():
 
