@@ -18,6 +18,7 @@ from shortlist.offline.costs import ranker_budget_ms
 from shortlist.offline.dataset import Dataset
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.evaluate import ValueScore, score_value
+from shortlist.offline.joint import Fits
 from shortlist.offline.ladder import BASELINES, Contest, hold_contest
 from shortlist.offline.progress import Steps
 from shortlist.offline.splits import Split
@@ -64,6 +65,7 @@ class Comparer:
     ) -> None:
         self._dataset, self._split, self._steps = dataset, split, steps
         self._num_items, self._seed, self._features_ms = num_items, seed, features_ms
+        self._fits = Fits(dataset, split, seed=seed)
         self._contests: dict[tuple[str, str, float | None], Contest] = {}
 
     def compare(self, surface: Surface) -> SurfaceComparison:
@@ -94,7 +96,7 @@ class Comparer:
                 )
             known = self._contests[label, repr(ladder), budget_ms] = hold_contest(
                 self._dataset, self._split, label, rungs,
-                num_items=self._num_items, seed=self._seed, steps=self._steps,
+                num_items=self._num_items, seed=self._seed, steps=self._steps, fits=self._fits,
                 budget_ms=budget_ms,
             )  # fmt: skip
         return known

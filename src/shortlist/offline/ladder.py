@@ -19,6 +19,7 @@ from shortlist.offline.costs import Cost, ranker_cost
 from shortlist.offline.dataset import Dataset
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.evaluate import LabelScore, row_losses, score_label
+from shortlist.offline.joint import Fits
 from shortlist.offline.progress import Steps
 from shortlist.offline.splits import Period, Split
 
@@ -97,12 +98,14 @@ def hold_contest(
     num_items: int,
     seed: int = 0,
     steps: Steps | None = None,
+    fits: Fits | None = None,
     budget_ms: float | None = None,
 ) -> Contest:
     """Fit every rung on a label's training period, judge it on the test period, and choose.
 
     A rung that stops early does so by the validation period; it is released as it was judged, not fitted
-    again on later data, so that the figures on its card are its own.
+    again on later data, so that the figures on its card are its own. `fits` remembers the rungs that learn
+    several labels at once from one contest to the next.
 
     With a budget, the cost of every rung is measured, and one that is over it cannot be chosen; when all are,
     the fastest is.
@@ -110,7 +113,7 @@ def hold_contest(
     Raises:
         OfflineError: when a period has no outcome, or training has one class only.
     """
-    steps = steps or Steps()
+    steps, fits = steps or Steps(), fits or Fits(dataset, split, seed=seed)
     trials = dataset.trials
     train, valid, test = (
         _outcomes(dataset, label, name, period, settled_by_us)
@@ -137,7 +140,7 @@ def hold_contest(
     for name, rung in zip(rung_names(rungs), rungs, strict=True):
         with steps.step(f"fit {label}: {name}") as report:
             started_s = time.perf_counter()
-            fitted = rung.fit(train_examples, valid_examples, seed=seed, progress=report)
+            fitted = fits.fit(rung, label, train_examples, valid_examples, report)
             fit_s = time.perf_counter() - started_s
         with steps.step(f"judge {label}: {name}"):
             probabilities = fitted.predict(test_features)
@@ -196,7 +199,7 @@ def simplest_unbeaten(
 
 def rung_names(rungs: Sequence[RankingModel]) -> list[str]:
     """Name rungs by their class, or by all of their settings where a class stands twice."""
-    classes = [type(rung).__name__ for rung in rungs]
+    classes = [rung.name for rung in rungs]
     return [
         name if classes.count(name) == 1 else repr(rung) for name, rung in zip(classes, rungs, strict=True)
     ]

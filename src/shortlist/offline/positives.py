@@ -115,6 +115,7 @@ def surface_interactions(history: History, surface: Surface) -> Interactions:
         merged([rows.ids[item] for rows, _ in found]).astype(np.int32),
         merged([rows.times_us for rows, _ in found]),
         merged([np.full(len(rows), value, np.float32) for rows, value in found]),
+        item_ids=history.items.texts(),
         num_users=len(history.users),
         num_items=len(history.items),
     )
