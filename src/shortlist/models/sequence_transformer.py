@@ -69,9 +69,9 @@ class SequenceTransformer(RetrievalModel):
     dropout: float = 0.2
     learning_rate: float = 5e-3
     weight_decay: float = 0.01
-    batch_items: int = 3200
-    epochs: int = 30
-    max_steps: int = 10_000
+    batch_items: int = 1600
+    epochs: int = 20
+    max_steps: int = 15_000
     patience: int = 5
     held_out_users: int = 1000
     full_softmax_items: int = 10_000
