@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,12 +64,14 @@ class Checkpoint:
         if self._path is None:
             return
         told = json.dumps({"of": self._of, "step": step, "best": best, "rounds_since": rounds_since})
-        leaves = {f"leaf_{number}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(state))}
+        leaves: dict[str, Any] = {
+            f"leaf_{number}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(state))
+        }
         written = self._path.with_name(self._path.name + ".new")
         with written.open("wb") as file:
             np.savez(file, told=np.array(told), **leaves)
         sync(written)
-        os.replace(written, self._path)
+        written.replace(self._path)
         sync(self._path.parent)
 
     def remove(self) -> None:
@@ -80,7 +81,11 @@ class Checkpoint:
 
 
 def _fingerprint(model: SequenceTransformer, interactions: Interactions, seed: int) -> str:
-    told = {"settings": asdict(model), "seed": seed, "counts": [interactions.num_users, interactions.num_items]}
+    told = {
+        "settings": asdict(model),
+        "seed": seed,
+        "counts": [interactions.num_users, interactions.num_items],
+    }
     digest = hashlib.sha256(json.dumps(told).encode())
     for array in (interactions.users, interactions.items, interactions.weights):
         digest.update(np.ascontiguousarray(array).tobytes())

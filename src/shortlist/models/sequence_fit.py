@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +34,7 @@ _DECAYED = ("items", "query_key_value", "attention_out", "up", "down")  # neithe
 _WARM_UP = 0.03  # share of the steps in which the learning rate rises
 _LAST_RATE = 0.02  # what the learning rate falls to, as a share of its peak
 _AVERAGED_STEPS = 100  # the weights that are kept are a running mean over about so many steps
+_SEEDS_APART = 7919  # between the shuffles of two epochs, so that the fits of neighbouring seeds differ
 _SMOOTHING = 0.5  # items are sampled by the square root of their frequency
 _USERS_AT_ONCE = 256
 
@@ -46,64 +48,87 @@ def learn(
 ) -> Weights:
     """Return the weights that rank the held-out items best; see `SequenceTransformer.fit`."""
     histories = Histories(interactions, model.held_out_users, seed)
-    counts_I = np.bincount(interactions.items, interactions.weights, interactions.num_items)
+    counts_I: NDArray[np.float64] = np.bincount(
+        interactions.items, interactions.weights.astype(np.float64), interactions.num_items
+    ).astype(np.float64)
     weights = first_weights(seed, counts_I, **model.sizes)
     if histories.num_places < 2 or not interactions.weights.any():
         return weights
-    row_length = min(model.history, histories.longest)
-    rows_an_epoch = num_rows(histories.num_places, row_length)
-    batch_rows = min(max(1, model.batch_items // row_length), max(1, rows_an_epoch // _LEAST_STEPS_AN_EPOCH))
-    epoch_steps = rows_an_epoch // batch_rows
-    num_steps = min(model.epochs * epoch_steps, model.max_steps)
-    round_steps = min(epoch_steps, _MOST_STEPS_A_ROUND)
+    plan = _Plan.of(model, histories)
     is_sampled = interactions.num_items > model.full_softmax_items
     sample = _Sample(counts_I, model.num_sampled if is_sampled else 0)
-    step_fn = partial(
+    advance = partial(
         _compiled_step, dropout=model.dropout, weight_decay=model.weight_decay, is_sampled=is_sampled
     )
-    start = {"weights": weights, "mean": weights, "best": weights, "optimiser": _optimiser(0.0).init(weights)}
     saved = Checkpoint(checkpoint, model, interactions, seed)
-    state, step, best, rounds_since = saved.read(start)
+    state, done, best, rounds_since = saved.read(
+        {"weights": weights, "mean": weights, "best": weights, "optimiser": _optimiser(0.0).init(weights)}
+    )
     epoch, rows = -1, None
-    while step < num_steps and rounds_since < model.patience:
-        for step in range(step, min(step + round_steps, num_steps)):
-            if step // epoch_steps != epoch:
-                epoch = step // epoch_steps
-                rows = histories.rows(row_length, seed=seed + 7919 * epoch)
-            assert rows is not None
-            state["weights"], state["mean"], state["optimiser"] = step_fn(
+    while done < plan.num_steps and rounds_since < model.patience:
+        for step in range(done, min(done + plan.round_steps, plan.num_steps)):
+            if rows is None or step // plan.epoch_steps != epoch:
+                epoch = step // plan.epoch_steps
+                rows = histories.rows(plan.row_length, seed=seed + _SEEDS_APART * epoch)
+            state["weights"], state["mean"], state["optimiser"] = advance(
                 state["weights"],
                 state["mean"],
                 state["optimiser"],
-                _batch(rows, step % epoch_steps, batch_rows),
+                _batch(rows, step % plan.epoch_steps, plan.batch_rows),
                 sample.draw(seed, step),
                 sample.log_expected,
                 jax.random.fold_in(jax.random.key(seed), step),
-                model.learning_rate * _schedule(step, num_steps),
+                model.learning_rate * _schedule(step, plan.num_steps),
                 min(1 - 1 / _AVERAGED_STEPS, (1 + step) / (10 + step)),
             )
+            done = step + 1
             if progress is not None:
-                progress(step, num_steps)
-        step += 1
+                progress(done, plan.num_steps)
         quality = held_out_quality(jax.device_get(state["mean"]), histories)
         rounds_since += 1
-        if quality > best:
-            state["best"], best, rounds_since = jax.tree.map(jnp.copy, state["mean"]), quality, 0
-        saved.write(state, step, best, rounds_since)
+        if quality >= best:  # equal too: with nobody held out, the last round is kept
+            state["best"], best, rounds_since = state["mean"], quality, 0
+        saved.write(state, done, best, rounds_since)
     if progress is not None:
-        progress(num_steps, num_steps)
+        progress(plan.num_steps, plan.num_steps)
     saved.remove()
-    return {name: np.asarray(array, np.float32) for name, array in jax.device_get(state["best"]).items()}
+    return {name: np.asarray(array) for name, array in jax.device_get(state["best"]).items()}
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How the data are cut into steps, epochs and rounds."""
+
+    row_length: int
+    batch_rows: int
+    epoch_steps: int
+    round_steps: int
+    num_steps: int
+
+    @classmethod
+    def of(cls, model: SequenceTransformer, histories: Histories) -> Self:
+        row_length = min(model.history, histories.longest)
+        rows_an_epoch = num_rows(histories.num_places, row_length)
+        most_rows = max(1, rows_an_epoch // _LEAST_STEPS_AN_EPOCH)
+        batch_rows = min(max(1, model.batch_items // row_length), most_rows)
+        epoch_steps = rows_an_epoch // batch_rows
+        return cls(
+            row_length=row_length,
+            batch_rows=batch_rows,
+            epoch_steps=epoch_steps,
+            round_steps=min(epoch_steps, _MOST_STEPS_A_ROUND),
+            num_steps=min(model.epochs * epoch_steps, model.max_steps),
+        )
 
 
 def held_out_quality(weights: Weights, histories: Histories) -> float:
     """Return the mean of 1 / log2(1 + rank) of the held-out items among all items but the user's own.
 
-    This is NDCG without a cut-off: each user counts, so it is steadier than NDCG@10. Where nobody's item
-    could be held out, each round is as good as 1, 2, 3, and so the last one is kept.
+    This is NDCG without a cut-off: each user counts, so it is steadier than NDCG@10. Where no item
+    could be held out it is 0.
     """
     if not len(histories.held_out_items):
-        return math.inf
+        return 0.0
     forward = SequenceForward(weights)
     gains = []
     for first in range(0, len(histories.held_out_items), _USERS_AT_ONCE):

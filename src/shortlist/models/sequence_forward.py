@@ -86,10 +86,11 @@ class SequenceForward:
         attention_HQT /= attention_HQT.sum(axis=2, keepdims=True)
         heads_HQK = attention_HQT @ self._heads(values_TD)
         attended_QD = heads_HQK.transpose(1, 0, 2).reshape(-1, self.width)
-        hidden_QD = hidden_TD[first:] + attended_QD @ weights["attention_out"][block]
+        hidden_QD: NDArray[np.float32] = hidden_TD[first:] + attended_QD @ weights["attention_out"][block]
         normed_QD = _normed(hidden_QD, weights["feed_forward_norm"][block])
         inner_QF = np.maximum(normed_QD @ weights["up"][block] + weights["up_bias"][block], 0)
-        return hidden_QD + inner_QF @ weights["down"][block]
+        hidden_QD += inner_QF @ weights["down"][block]
+        return hidden_QD
 
     def _heads(self, rows_QD: NDArray[np.float32]) -> NDArray[np.float32]:
         return rows_QD.reshape(len(rows_QD), self.num_heads, -1).transpose(1, 0, 2)
@@ -98,7 +99,8 @@ class SequenceForward:
 def _normed(rows_QD: NDArray[np.float32], gain_D: NDArray[np.float32]) -> NDArray[np.float32]:
     """Divide by the root mean square (Zhang & Sennrich, 2019)."""
     mean_square_Q = np.mean(np.square(rows_QD), axis=-1, keepdims=True)
-    return rows_QD / np.sqrt(mean_square_Q + np.float32(NORM_FLOOR)) * gain_D
+    normed_QD: NDArray[np.float32] = rows_QD / np.sqrt(mean_square_Q + np.float32(NORM_FLOOR)) * gain_D
+    return normed_QD
 
 
 def _by_place(distance_bias_NHL: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -142,12 +142,19 @@ full_softmax.defvjp(_full_softmax, _scaled)
 
 
 def sampled_softmax(
-    hidden_PD: Any, items_ID: Any, bias_I: Any, targets_P: Any, weights_P: Any, sampled_S: Any, log_expected_I: Any
+    hidden_PD: Any,
+    items_ID: Any,
+    bias_I: Any,
+    targets_P: Any,
+    weights_P: Any,
+    sampled_S: Any,
+    log_expected_I: Any,
 ) -> Any:
     """Return the summed loss over the target and S sampled items, the same for all places.
 
-    A logit is lowered by the log of how often its item is expected in the sample, so that the loss is, in
-    expectation, that of the whole catalogue (Bengio & Senécal, 2008).
+    A sampled logit is lowered by the log of how often its item is expected in the sample, so that the sum of
+    exponentials is, in expectation, that of the whole catalogue (Bengio & Senécal, 2008). The target is
+    always there, and so is not corrected (Khrylchenko et al., "Correcting the logQ correction", 2025).
 
     Args:
         hidden_PD: float [P, D].
@@ -160,6 +167,6 @@ def sampled_softmax(
     """
     sampled_PS = hidden_PD @ items_ID[sampled_S].T + (bias_I - log_expected_I)[sampled_S]
     sampled_PS = jnp.where(sampled_S[None, :] == targets_P[:, None], _FAR, sampled_PS)
-    target_P = jnp.sum(hidden_PD * items_ID[targets_P], axis=1) + (bias_I - log_expected_I)[targets_P]
+    target_P = jnp.sum(hidden_PD * items_ID[targets_P], axis=1) + bias_I[targets_P]
     total_P = jnp.logaddexp(jax.nn.logsumexp(sampled_PS, axis=1), target_P)
     return jnp.sum((total_P - target_P) * weights_P)

@@ -6,6 +6,7 @@ N interactions, U users, R rows, L places of a row, V held-out users.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,9 +58,7 @@ class Histories:
         self._lengths_U[held_out_V] -= 1
         self.held_out_histories = [
             self._items_N[start : start + length]
-            for start, length in zip(
-                self._starts_U[held_out_V], self._lengths_U[held_out_V], strict=True
-            )
+            for start, length in zip(self._starts_U[held_out_V], self._lengths_U[held_out_V], strict=True)
         ]
 
     @property
@@ -82,12 +81,14 @@ class Histories:
         users_U = rng.permutation(np.flatnonzero(self._lengths_U))
         lengths_U = self._lengths_U[users_U]
         ends_U = np.cumsum(lengths_U)
-        place_N = np.arange(self.num_places) + np.repeat(self._starts_U[users_U] + lengths_U - ends_U, lengths_U)
+        place_N = np.arange(self.num_places) + np.repeat(
+            self._starts_U[users_U] + lengths_U - ends_U, lengths_U
+        )
         shape = num_rows(self.num_places, length), length
         first = int(rng.integers(0, length))
         shuffled_R = rng.permutation(shape[0])
 
-        def cut(values_N: NDArray[np.generic], fill: int) -> NDArray[np.generic]:
+        def cut(values_N: NDArray[Any], fill: int) -> NDArray[Any]:
             stream = np.full(shape[0] * length, fill, values_N.dtype)
             stream[first : first + len(values_N)] = values_N
             return stream.reshape(shape)[shuffled_R]
