@@ -1,4 +1,4 @@
-"""The transformer's network: what serves is what was trained, the losses are those of plain formulas, it learns."""
+"""The transformer's network: what serves is what was trained; the losses equal plain formulas; it learns."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_a_fit_that_was_cut_off_ends_in_the_same_bytes(at: int, tmp_path: Path) 
     assert file.exists() == (at > 32)
     steps: list[int] = []
     resumed = model.fit(log, seed=7, progress=lambda done, total: steps.append(done), checkpoint=file)
-    assert (steps[0] > 0) == (at > 32)
+    assert (steps[0] > 32) == (at > 32)
     assert not file.exists()
     whole = model.fit(log, seed=7)
     for name, array in whole.weights.items():
@@ -79,7 +79,7 @@ def test_a_checkpoint_of_another_fit_is_refused(tmp_path: Path) -> None:
 
 def test_training_stops_when_it_no_longer_helps() -> None:
     """With nothing to be learned, the rounds after the best one are as many as `patience`."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(99)
     noise = interactions(300, 200, 9000, seed=1)
     noise = replace(noise, items=rng.integers(0, 200, 9000).astype(np.int32))
     steps: list[int] = []

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import jax
 import numpy as np
@@ -44,13 +45,13 @@ class Checkpoint:
         if self._path is None or not self._path.exists():
             return dict(start), 0, -1.0, 0
         try:
-            with np.load(self._path, allow_pickle=False) as arrays:
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 told = json.loads(str(arrays["told"]))
                 leaves = [arrays[f"leaf_{number}"] for number in range(len(arrays.files) - 1)]
             if told["of"] == self._of:
                 state = jax.tree.unflatten(jax.tree.structure(start), leaves)
                 return dict(state), told["step"], told["best"], told["rounds_since"]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise ModelError(
                 f"{self._path}: expected the checkpoint of a fit: {error}. Delete it to start anew."
             ) from error
