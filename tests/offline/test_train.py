@@ -248,7 +248,7 @@ def test_a_surface_without_a_ranker_trains_its_sources(log, tmp_path):
     assert report.split is None
     loaded = load_contents(registry.open(report.release).folder, plain)["home"]
     assert loaded.rankers == {}
-    assert loaded.retrieval[0].scores.sum() > 0
+    assert loaded.retrieval[0].counts.sum() > 0
 
 
 def test_an_app_without_a_surface_is_refused(log, tmp_path):
