@@ -24,7 +24,7 @@ from shortlist.models.retrieval import FittedRetrieval
 from shortlist.models.sequence_transformer import SequenceTransformer
 from shortlist.offline.cases import Cases
 from shortlist.offline.catalogue import judge
-from shortlist.offline.data_set import DataSet
+from shortlist.offline.named_interactions import NamedInteractions
 from shortlist.offline.protocols import leave_one_out
 
 FOLDER = Path(os.environ.get("SHORTLIST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ml-1m"
@@ -41,7 +41,7 @@ console = Console(width=120)
 
 def main(checkpoint: Path | None) -> None:
     users, items = np.loadtxt(FOLDER / "ml-1m_sas.txt", dtype=np.int64).T
-    data = DataSet.from_events(users, items, np.arange(len(users)))
+    data = NamedInteractions.from_events(users, items, np.arange(len(users)))
     holdout = leave_one_out(data.interactions)
     model = SequenceTransformer()
     console.print(model, style="dim")
