@@ -13,14 +13,21 @@ from numpy.typing import NDArray
 from shortlist.declare.labels import Label
 from shortlist.features.offline import History
 from shortlist.features.plan import ValueColumn
-from shortlist.features.rows import Rows
+from shortlist.features.values import Values
 from shortlist.models.contract import FeatureColumn
 from shortlist.offline.dataset import feature_columns
 from shortlist.offline.leakage.association import bound_width
 from shortlist.offline.leakage.echo import led_to
-from shortlist.offline.leakage.observations import Happened, Observed, happenings, outcomes
+from shortlist.offline.leakage.observations import (
+    Happened,
+    Observed,
+    beginnings,
+    happenings,
+    outcomes,
+)
 from shortlist.offline.leakage.power import log_power
 from shortlist.offline.leakage.suspects import Fixed, Suspect, fixed_by, suspects
+from shortlist.offline.positives import requests_before
 from shortlist.offline.trials import Trials
 
 _MOST_ROWS = 60_000
@@ -45,13 +52,14 @@ class Evidence:
         num_each = 2 * (len(self.outcomes) + len(self.happenings))
         self.num_questions = max(len(self.suspects), 1) * max(num_each, 1)
         self.width = bound_width(self.num_questions)
-        num_keys = {self.user: len(history.users), self.item: len(history.items)}
+        first = beginnings(history, self.happenings)
         self.fixed: dict[str, Fixed] = {
             one.name: fixed
             for one in self.suspects
-            if (fixed := fixed_by(one, trials, self.app, num_keys)) is not None
+            if (fixed := fixed_by(one, history, trials, first)) is not None
         }
         self._log_power: dict[str, float] = {}
+        self._brought: dict[tuple[str, str], dict[str, Values]] = {}
 
     @property
     def labels(self) -> list[Label]:
@@ -110,12 +118,15 @@ class Evidence:
             if one.fields and {self.user, self.item} <= set(one.codes)
         ]
 
-    def rows(self, happened: Happened) -> Rows:
-        """Return the log's rows behind some events."""
-        rows = (
-            self.history.impressions
-            if happened.what == self.app.impression.event_name
-            else self.history.events(self.app.events[happened.what])
-        )
-        assert rows is not None
-        return rows
+    def brought(self, happened: Happened, entity: str) -> dict[str, Values]:
+        """Return what events bring to a key: their fields, and the attributes of the other entity, [E]."""
+        at = happened.what, entity
+        if at not in self._brought:
+            other = self.app.item_entity if entity == self.user else self.app.user_entity
+            asked = requests_before(self.app, happened.rows)
+            self._brought[at] = {
+                str(column): self.history.evaluate(column, asked)
+                for column in other.attributes.values()
+                if column.type != "time"
+            } | {f"{happened.what}.{name}": field for name, field in happened.fields.items()}
+        return self._brought[at]

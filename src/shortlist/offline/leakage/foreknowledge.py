@@ -1,9 +1,11 @@
 """Foreknowledge: a value that was there before a key's first event, and yet follows what then happened to it.
 
-When a total is counted over the whole period and brought in as known from the start, it stands beside keys that
-had no past yet. Nothing that was counted by then can tell them apart; what tells how much would happen to them,
-or how well they would be received, in the later half as well as in the earlier, was counted afterwards
-(Kaufman et al., "Leakage in Data Mining", TKDD 2012: the no-time-machine requirement).
+When a total is counted over the whole period and brought in as known from the start, it stands beside keys
+that had no past yet. Nothing that was counted by then can tell them apart; what tells how much would happen
+to them, or how well they would be received, in the later half as well as in the earlier, was counted after
+(Kaufman et al., "Leakage in Data Mining", TKDD 2012: the no-time-machine requirement). The sizes from which
+on a column is accused were chosen on MovieLens, KuaiRand and the simulated platform: above what attributes
+reach that were known before, below what KuaiRand's counters reach.
 
 How closely a column follows the true rate of a key is measured by rank correlation with the observed rate,
 corrected for the chance in it: Spearman, "The Proof and Measurement of Association between Two Things",

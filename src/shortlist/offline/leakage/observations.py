@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.declare.expressions import Column, EventField
+from shortlist.declare.expressions import Column, EventField, Expression
 from shortlist.features.evaluate import evaluate
-from shortlist.features.offline import History
+from shortlist.features.offline import History, Requests
+from shortlist.features.rows import Rows, joined
 from shortlist.features.values import Values
 from shortlist.offline.positives import requests_before
 from shortlist.offline.trials import Trials
@@ -38,12 +39,26 @@ class Observed:
 
 @dataclass(frozen=True)
 class Happened:
-    """Events of one kind: their keys by entity name and their moments, int64 [N], in log order."""
+    """Events of one kind in log order, the impressions among the kinds.
+
+    Attributes:
+        rows: the log's.
+        fields: what they brought, by name; of impressions nothing.
+    """
 
     what: str
-    codes: Mapping[str, NDArray[np.int64]]
-    times_us: NDArray[np.int64]
+    rows: Rows
     fields: Mapping[str, Values]
+
+    @property
+    def codes(self) -> Mapping[str, NDArray[np.int64]]:
+        """Keys by entity name, int64 [N]."""
+        return self.rows.ids
+
+    @property
+    def times_us(self) -> NDArray[np.int64]:
+        """When the log learned of them, int64 [N]."""
+        return self.rows.times_us
 
 
 def outcomes(history: History, trials: Trials) -> list[Observed]:
@@ -62,17 +77,22 @@ def outcomes(history: History, trials: Trials) -> list[Observed]:
             found.append(Observed(f"{name} of an impression", codes, trials.times_us[rows], positive))
         events = history.events(label.event)
         if label.condition is not None and events is not None:
-            asked = requests_before(app, events)
-
-            def read(column: Column, events=events, asked=asked) -> Values:  # type: ignore[no-untyped-def]
-                if isinstance(column, EventField):
-                    return events.fields[column.name]
-                return history.evaluate(column, asked)
-
-            met = np.broadcast_to(evaluate(label.condition, read).true(), len(events))
+            met = _met(history, label.condition, events)
             what = f"{name} of a {label.event}"
             found.append(Observed(what, events.ids, events.times_us, met.astype(np.float64)))
     return [one for one in found if 0 < one.positive.mean() < 1]
+
+
+def _met(history: History, condition: Expression, events: Rows) -> NDArray[np.bool_]:
+    """Tell of which events a label's condition is true, bool [N]."""
+    asked = requests_before(history.app, events)
+
+    def read(column: Column) -> Values:
+        if isinstance(column, EventField):
+            return events.fields[column.name]
+        return history.evaluate(column, asked)
+
+    return np.broadcast_to(evaluate(condition, read).true(), len(events))
 
 
 def happenings(history: History) -> list[Happened]:
@@ -84,7 +104,7 @@ def happenings(history: History) -> list[Happened]:
         rows = history.impressions if kind is app.impression else history.events(kind)
         if rows is not None and len(rows):
             fields = {} if kind is app.impression else rows.fields
-            found.append(Happened(kind.event_name, rows.ids, rows.times_us, fields))
+            found.append(Happened(kind.event_name, rows, fields))
     return found
 
 
@@ -95,3 +115,14 @@ def counts(happened: Happened, entity: str, since_us: NDArray[np.int64]) -> NDAr
     codes = happened.codes[entity]
     after = happened.times_us >= since_us[codes]
     return np.bincount(codes[after], minlength=len(since_us)).astype(np.float64)
+
+
+def beginnings(history: History, happened: list[Happened]) -> dict[str, Requests]:
+    """Return by entity, user and item, requests as of just before the first event of each of its keys."""
+    pair = {history.app.user_entity.entity_name, history.app.item_entity.entity_name}
+    rows = joined([one.rows for one in happened if pair <= set(one.codes)])
+    found = {}
+    for entity in sorted(pair):
+        first = np.unique(rows.ids[entity], return_index=True)[1]
+        found[entity] = requests_before(history.app, rows.take(first))
+    return found

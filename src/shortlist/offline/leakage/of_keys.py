@@ -16,14 +16,13 @@ from shortlist.offline.leakage.foreknowledge import (
     rate_foreknown,
 )
 from shortlist.offline.leakage.last_event import MORE_OFTEN, last_word
-from shortlist.offline.leakage.observations import Happened, counts
+from shortlist.offline.leakage.observations import counts
 from shortlist.offline.leakage.suspects import Fixed, Suspect
-from shortlist.offline.positives import requests_before
 
 _MEND_TARGET = "Declare sl.rate(label, by=..., prior=20) instead: it is computed up to each request."
 _MEND_TOTAL = (
-    "Leave it out and declare sl.count or sl.rate; or import its past values as updates, each with the moment "
-    "at which it was true."
+    "Leave it out and declare sl.count or sl.rate; or import its past values as updates, each with the "
+    "moment at which it was true."
 )
 _MEND_LATER = "Import every change as an update with its own time; or fold it from the events themselves."
 
@@ -37,8 +36,11 @@ def below_chance(evidence: Evidence, suspect: Suspect, fixed: Fixed) -> Finding 
             after = observed.times_us >= fixed.since_us[codes]
             size = len(fixed.values)
             numbers = np.bincount(codes[after], minlength=size).astype(np.float64)
-            good = np.bincount(codes[after], weights=observed.positive[after], minlength=size)
+            good = np.bincount(codes[after], observed.positive[after], size).astype(np.float64)
             best = _lower(best, rate_dispersion(fixed.values, good, numbers), observed.what, True, evidence)
+            if not suspect.texts:
+                found = count_dispersion(fixed.values, good)
+                best = _lower(best, found, f"positive ({observed.what})", False, evidence)
     if not suspect.texts:
         for happened in evidence.happenings:
             number = counts(happened, fixed.entity, fixed.since_us)
@@ -81,8 +83,9 @@ def foreknown(evidence: Evidence, suspect: Suspect, fixed: Fixed) -> Finding | N
         suspect.name,
         suspect.features,
         "total of the whole period",
-        f"it never changes and is there at the first trial of each {fixed.entity}, and yet it follows {what} "
-        f"that came after (rank correlation {known.correlation:.2f}), in the later half as in the earlier",
+        f"it never changes and is there before the first event of each {fixed.entity}, and yet follows "
+        f"{what} that came after, in the later half as in the earlier (rank correlation "
+        f"{known.correlation:.2f})",
         {
             "correlation": known.correlation, "earlier half": known.early, "later half": known.late,
             f"{fixed.entity}s": known.num_keys,
@@ -96,7 +99,7 @@ def says_the_last_word(evidence: Evidence, suspect: Suspect, fixed: Fixed) -> Fi
     for happened in evidence.happenings:
         if not {evidence.user, evidence.item} <= set(happened.codes):
             continue
-        for what, values in _brought(evidence, happened, fixed.entity).items():
+        for what, values in evidence.brought(happened, fixed.entity).items():
             told = _in_terms_of(suspect, fixed, values)
             if told is None:
                 continue
@@ -107,9 +110,9 @@ def says_the_last_word(evidence: Evidence, suspect: Suspect, fixed: Fixed) -> Fi
                 suspect.name,
                 suspect.features,
                 "changed after the request",
-                f"it is there at the first trial of each {fixed.entity}, and yet equals the {what} of the last "
-                f"{happened.what} ({word.last:.0%}) more often than of those before it ({word.before:.0%}): "
-                "it was read at the end",
+                f"it is there before the first event of each {fixed.entity}, and yet equals the {what} of "
+                f"the last {happened.what} ({word.last:.0%}) more often than of those before it "
+                f"({word.before:.0%}): it was read at the end",
                 {"equal to the last": word.last, "to those before": word.before,
                  f"{fixed.entity}s": word.num_keys},
                 _MEND_LATER,
@@ -148,16 +151,6 @@ def _lower(
     if found is None or not found.is_below_chance(evidence.num_questions):
         return best
     return (found, what, is_rate) if best is None or found.ratio < best[0].ratio else best
-
-
-def _brought(evidence: Evidence, happened: Happened, entity: str) -> dict[str, Values]:
-    """Return what an event brings to a key: its fields, and the attributes of the other entity."""
-    history, app = evidence.history, evidence.app
-    other = app.item_entity if entity == evidence.user else app.user_entity
-    columns = {str(one): one for one in other.attributes.values() if one.type != "time"}
-    asked = requests_before(app, evidence.rows(happened))
-    values = {name: history.evaluate(column, asked) for name, column in columns.items()}
-    return {**values, **{f"{happened.what}.{name}": field for name, field in happened.fields.items()}}
 
 
 def _in_terms_of(suspect: Suspect, fixed: Fixed, brought: Values) -> NDArray[np.float64] | None:

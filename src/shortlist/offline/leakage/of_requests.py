@@ -28,6 +28,7 @@ _MEND_OWN_ROW = (
     "Declare sl.rate or sl.mean instead: they are computed up to the request, its own outcome left out."
 )
 _ECHO_TELLS = 0.7
+_FADES = 0.04
 
 
 def derived_from_label(evidence: Evidence, suspect: Suspect) -> Finding | None:
@@ -74,16 +75,24 @@ def own_first_row(evidence: Evidence, suspect: Suspect) -> Finding | None:
         for entity, codes in ((evidence.item, requests.items), (evidence.user, requests.users)):
             rows = np.intersect1d(_first_rows(codes), settled)
             told = power(suspect.numbers[rows], evidence.positive(label, rows), codes[rows], evidence.width)
-            if told is not None and told.low > AT_LEAST and told.value > NEARLY_SURE:
+            if told is None or told.low <= AT_LEAST or told.value <= NEARLY_SURE:
+                continue
+            others = np.setdiff1d(evidence.settled(label), rows)
+            later = power(suspect.numbers[others], evidence.positive(label, others), codes[others], 0.0)
+            # A copy of the label tells the later trials as well; a mean drowns their outcome in others.
+            if later is None or told.value - later.value > _FADES:
                 return Finding(
                     suspect.name,
                     suspect.features,
                     "target statistic with its own row",
                     f"on the first trial of each {entity}, where no earlier one exists, it tells {label} "
                     f"with AUC {told.value:.3f}: the statistic counts the very row it stands in",
-                    {f"AUC on {label}, first rows": told.value, "rows": told.num_rows},
+                    {
+                        f"AUC on {label}, first rows": told.value, "rows": told.num_rows,
+                        "AUC on later rows": later.value if later is not None else float("nan"),
+                    },
                     _MEND_OWN_ROW,
-                )
+                )  # fmt: skip
     return None
 
 

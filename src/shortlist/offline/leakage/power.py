@@ -1,6 +1,6 @@
 """Too good to be true: a single column that tells the outcome better than anything the log knew by then.
 
-"Good to be true" is the first sign of a leak in Kaufman et al., "Leakage in Data Mining", TKDD 2012, section 4.
+Results too good to be true are the first sign of a leak: Kaufman et al., "Leakage in Data Mining", TKDD 2012.
 Here it has two measures: an area under the ROC curve near one, and one far above what a model of every
 feature folded from the log reaches on the same label. The curve is of an out-of-fold model of one column, so
 that a column with many values cannot learn its rows by heart.

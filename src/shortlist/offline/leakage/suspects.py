@@ -8,18 +8,17 @@ Shape legend: N trials, K keys (users, or items).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.declare.app import App
 from shortlist.declare.expressions import Attribute, Column, ContextField, Expression
 from shortlist.declare.features import Age, Feature, Last, Rate, Recency, Value, Windowed
 from shortlist.declare.labels import Label
 from shortlist.declare.types import FieldType
-from shortlist.features.offline import History
+from shortlist.features.offline import History, Requests
 from shortlist.offline.trials import Trials
 
 _MOST_CHANGED = 0.02  # share of the keys that may change and the column still counts as fixed
@@ -33,7 +32,7 @@ class Suspect:
         name: the column as declared.
         features: names of the features that read it.
         parts: names of the columns an expression is made of; empty for a lone column.
-        type: what it holds.
+        expression: what is read.
         numbers: float64 [N], NaN where unknown; of text the codes, of moments microseconds.
         texts: of a text column what each code stands for.
     """
@@ -41,9 +40,14 @@ class Suspect:
     name: str
     features: tuple[str, ...]
     parts: tuple[str, ...]
-    type: FieldType
+    expression: Expression
     numbers: NDArray[np.float64]
     texts: tuple[str, ...] = ()
+
+    @property
+    def type(self) -> FieldType:
+        """What the column holds."""
+        return self.expression.type
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ class Fixed:
     Attributes:
         entity: the entity's name.
         values: float64 [K], NaN where unknown.
-        since_us: int64 [K], from when on the value was known: the start of time where it was known at the
-            key's first trial.
+        since_us: int64 [K], from when on the value was known: the start of time where it was known before
+            the key's first event.
     """
 
     entity: str
@@ -63,8 +67,9 @@ class Fixed:
 
     @property
     def from_the_start(self) -> NDArray[np.bool_]:
-        """The keys that had their value before anything was tried with them, bool [K]."""
-        return np.isfinite(self.values) & (self.since_us == START_US)
+        """The keys that had their value before anything happened to them, bool [K]."""
+        known: NDArray[np.bool_] = np.isfinite(self.values) & (self.since_us == START_US)
+        return known
 
 
 START_US = int(np.iinfo(np.int64).min)
@@ -88,21 +93,40 @@ def suspects(history: History, trials: Trials) -> list[Suspect]:
         texts = tuple(values.vocabulary.texts()) if values.vocabulary is not None else ()
         lone = isinstance(expression, Column)
         parts = () if lone else tuple(dict.fromkeys(map(str, expression.columns())))
-        made.append(Suspect(name, tuple(features), parts, expression.type, numbers, texts))
+        made.append(Suspect(name, tuple(features), parts, expression, numbers, texts))
     return made
 
 
-def fixed_by(suspect: Suspect, trials: Trials, app: App, num_keys: dict[str, int]) -> Fixed | None:
+def fixed_by(
+    suspect: Suspect, history: History, trials: Trials, beginnings: Mapping[str, Requests]
+) -> Fixed | None:
     """Return the values of a column by user or by item when they never change for one; else None.
 
     A column that is the same for everybody is fixed for nobody.
+
+    Args:
+        suspect: the column.
+        history: the log.
+        trials: what was tried.
+        beginnings: by entity, requests as of just before the first event of each of its keys.
     """
+    app = history.app
     users, items = trials.requests.users, trials.requests.items
-    for entity, codes in ((app.item_entity, items), (app.user_entity, users)):
+    for entity, codes, num_keys in (
+        (app.item_entity, items, len(history.items)),
+        (app.user_entity, users, len(history.users)),
+    ):
         name = entity.entity_name
-        values, share = _one_value_each(suspect.numbers, codes, num_keys[name])
+        values, share = _one_value_each(suspect.numbers, codes, num_keys)
         if share >= 1.0 - _MOST_CHANGED and np.unique(values[np.isfinite(values)]).size > 1:
-            return Fixed(name, values, _known_since(suspect.numbers, codes, trials.times_us, num_keys[name]))
+            since_us = _known_since(suspect.numbers, codes, trials.times_us, num_keys)
+            if not any(isinstance(column, ContextField) for column in suspect.expression.columns()):
+                first = beginnings[name]
+                is_known = np.broadcast_to(history.evaluate(suspect.expression, first).known, len(first))
+                own = first.items if entity is app.item_entity else first.users
+                # Known at the first trial is not yet known at the first event: other events may lie before.
+                since_us[own] = np.where(is_known, START_US, np.maximum(since_us[own], first.times_us))
+            return Fixed(name, values, since_us)
     return None
 
 
