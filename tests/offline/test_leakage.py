@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -40,11 +39,8 @@ def declare(folder: Path, context: Columns, user: Columns, video: Columns) -> Pa
         '\nuser = app.entity("user",', f'\ncontext = app.context({fields(context)})\n'
         f'user = app.entity("user", {fields(user)},'
     ).replace('"video", creator', f'"video", {fields(video)}, creator')  # fmt: skip
-    read = [
-        f"{of}.{name}"
-        for of, some in (("context", context), ("user", user), ("video", video))
-        for name in some
-    ]
+    by_kind = {"context": context, "user": user, "video": video}
+    read = [f"{of}.{name}" for of, some in by_kind.items() for name in some]
     path = folder / "app.py"
     path.write_text(f"{text}\napp.features({', '.join(read)})\n")
     return path
@@ -194,8 +190,9 @@ def test_a_statistic_that_is_dated_is_not_accused(sources, facts, columns, tmp_p
     middle_us = int(np.median(facts.rows.times_us))
     early = facts.rows.times_us < middle_us
     total = np.bincount(facts.rows.ids["video"][early], minlength=facts.size["video"]).astype(float)
-    nothing = {"context": {"clean_hour": columns["context"]["clean_hour"]}, "user": {}, "video": {}}
-    path = declare(tmp_path, **nothing | {"video": {"so_far": total[facts.own["video"]]}})
+    hour = {"clean_hour": columns["context"]["clean_hour"]}
+    noise = {"clean_noise": columns["user"]["clean_noise"]}
+    path = declare(tmp_path, hour, noise, {"so_far": total[facts.own["video"]]})
     (videos,) = (one for one in sources if one.kind == "video")
     update = replace(
         videos,
@@ -205,7 +202,7 @@ def test_a_statistic_that_is_dated_is_not_accused(sources, facts, columns, tmp_p
     )
     declared = load_app(path)
     with SqliteLog(tmp_path / "log", log_schemas(declared)) as log:
-        log.import_history([*planted(sources, {"impression": nothing["context"]}), update])
+        log.import_history([*planted(sources, {"impression": hour, "user": noise}), update])
         found = check_leakage(declared, log)
     assert "video.so_far" in found.columns
     assert found.findings == ()
@@ -222,16 +219,23 @@ def test_progress_ends_and_a_label_is_wanted(log, tmp_path):
         check_leakage(load_app(path), log)
 
 
+def written(project: Path) -> tuple[int, set[Path]]:
+    """The log's last position, and its files of history."""
+    declared = load_app(project / "app.py")
+    with SqliteLog(project / ".shortlist" / "log", log_schemas(declared), read_only=True) as log:
+        return log.last_seq, set(project.rglob("*.parquet"))
+
+
 def test_the_verb_prints_the_leaks_and_ends_in_status_1(project, monkeypatch):
     monkeypatch.chdir(project)
-    before = {path: os.stat(path).st_size for path in project.rglob("*") if path.is_file()}
+    before = written(project)
     said = run_shortlist("check", "--leakage", status=1).output
     assert "Features that know the future" in said
     assert "context.copy" in said
     assert "target statistic" in said
     assert "Declare sl.rate" in said
     assert ".clean" not in said.partition("Features that know the future")[2]
-    assert {path: os.stat(path).st_size for path in project.rglob("*.parquet")}.items() <= before.items()
+    assert written(project) == before, "nothing is written"
 
 
 def test_the_verb_says_when_nothing_is_found(sources, tmp_path, monkeypatch):
