@@ -5,6 +5,8 @@ Shape legend: N trials, M of them sampled, F columns folded from the log, E even
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +34,16 @@ from shortlist.offline.trials import Trials
 
 _MOST_ROWS = 60_000
 """Of the trials that tell how well a column predicts: more would only narrow bounds that are wide enough."""
+_MOST_KEYS = 3_000
+"""Of the users or items whose events are held against a column one by one: likewise."""
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What events brought: the key of each, int64 [E], and by name the values, [E]."""
+
+    codes: NDArray[np.int64]
+    values: Mapping[str, Values]
 
 
 class Evidence:
@@ -59,7 +71,8 @@ class Evidence:
             if (fixed := fixed_by(one, history, trials, first)) is not None
         }
         self._log_power: dict[str, float] = {}
-        self._brought: dict[tuple[str, str], dict[str, Values]] = {}
+        self._brought: dict[tuple[str, str], Brought] = {}
+        self._num_keys = {self.user: len(history.users), self.item: len(history.items)}
 
     @property
     def labels(self) -> list[Label]:
@@ -118,15 +131,18 @@ class Evidence:
             if one.fields and {self.user, self.item} <= set(one.codes)
         ]
 
-    def brought(self, happened: Happened, entity: str) -> dict[str, Values]:
-        """Return what events bring to a key: their fields, and the attributes of the other entity, [E]."""
+    def brought(self, happened: Happened, entity: str) -> Brought:
+        """Return what events bring to a key of an entity; of many keys, to some that are drawn."""
         at = happened.what, entity
         if at not in self._brought:
+            drawn = np.random.default_rng(0).permutation(self._num_keys[entity])[:_MOST_KEYS]
+            rows = happened.rows.take(np.isin(happened.codes[entity], drawn))
             other = self.app.item_entity if entity == self.user else self.app.user_entity
-            asked = requests_before(self.app, happened.rows)
-            self._brought[at] = {
+            asked = requests_before(self.app, rows)
+            values = {
                 str(column): self.history.evaluate(column, asked)
                 for column in other.attributes.values()
                 if column.type != "time"
-            } | {f"{happened.what}.{name}": field for name, field in happened.fields.items()}
+            } | {f"{happened.what}.{name}": rows.fields[name] for name in happened.fields}
+            self._brought[at] = Brought(rows.ids[entity], values)
         return self._brought[at]

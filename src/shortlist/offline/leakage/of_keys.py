@@ -99,11 +99,12 @@ def says_the_last_word(evidence: Evidence, suspect: Suspect, fixed: Fixed) -> Fi
     for happened in evidence.happenings:
         if not {evidence.user, evidence.item} <= set(happened.codes):
             continue
-        for what, values in evidence.brought(happened, fixed.entity).items():
+        brought = evidence.brought(happened, fixed.entity)
+        for what, values in brought.values.items():
             told = _in_terms_of(suspect, fixed, values)
             if told is None:
                 continue
-            word = last_word(fixed, happened.codes[fixed.entity], values.number(), told)
+            word = last_word(fixed, brought.codes, values.number(), told)
             if word is None or word.last - word.before < MORE_OFTEN or word.z < evidence.width:
                 continue
             return Finding(
