@@ -30,7 +30,7 @@ from shortlist.features.offline import History
 from shortlist.features.schema import log_schemas
 from shortlist.log import HistorySource, SqliteLog
 from shortlist.offline.leakage.check import check_leakage
-from shortlist.offline.leakage.finding import Finding, LeakageReport
+from shortlist.offline.leakage.finding import LeakageReport
 from shortlist.recipes.kuairand import adapter as kuairand
 from shortlist.recipes.movielens import adapter as movielens
 from shortlist.recipes.video.simulated import history_sources
@@ -69,20 +69,18 @@ def main() -> None:
             table.add_row(
                 plant.column, " or ".join(plant.kinds) or "clean", mark(is_caught, is_leak),
                 mark(is_named, is_leak), mark(is_right, is_leak), finding.kind if finding else "",
-                figures(finding) if finding else "",
+                ", ".join(finding.figures()) if finding else "",
             )  # fmt: skip
         for finding in said.values():
             tally["accused"] += 1
-            table.add_row(finding.column, "recipe", "FALSE ALARM", "", "", finding.kind, figures(finding))
+            table.add_row(
+                finding.column, "recipe", "FALSE ALARM", "", "", finding.kind, ", ".join(finding.figures())
+            )
         console.print(table)
     console.print(
         f"{tally['caught']} of {tally['leaks']} leaks caught, {tally['reason']} for the right reason; "
         f"{tally['accused']} false alarms among {tally['clean']} clean columns"
     )
-
-
-def figures(finding: Finding) -> str:
-    return ", ".join(f"{name} {value:,.4g}" for name, value in finding.evidence.items())
 
 
 def new_table(title: str) -> Table:

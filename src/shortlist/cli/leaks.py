@@ -25,7 +25,7 @@ def run(project: Project) -> int:
         return 0
     shown = table("feature", "column", "is", "how it was seen", "figures")
     for one in report.findings:
-        figures = "\n".join(f"{name} {value:,.4g}" for name, value in one.evidence.items())
+        figures = "\n".join(one.figures())
         features = "\n".join(one.features)
         shown.add_row(*map(plain, (features, one.column, one.kind, one.reason, figures)))
     show("Features that know the future", shown)

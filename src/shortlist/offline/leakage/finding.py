@@ -33,6 +33,13 @@ class Finding:
     evidence: dict[str, float]
     mend: str
 
+    def figures(self) -> list[str]:
+        """Print the evidence, a line a figure."""
+        return [
+            f"{name} {value:,.0f}" if abs(value) >= 100 else f"{name} {value:.3g}"
+            for name, value in self.evidence.items()
+        ]
+
 
 @dataclass(frozen=True)
 class LeakageReport:

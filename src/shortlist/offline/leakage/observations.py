@@ -80,7 +80,7 @@ def outcomes(history: History, trials: Trials) -> list[Observed]:
             met = _met(history, label.condition, events)
             what = f"{name} of a {label.event}"
             found.append(Observed(what, events.ids, events.times_us, met.astype(np.float64)))
-    return [one for one in found if 0 < one.positive.mean() < 1]
+    return [one for one in found if np.unique(one.positive).size == 2]
 
 
 def _met(history: History, condition: Expression, events: Rows) -> NDArray[np.bool_]:

@@ -21,6 +21,7 @@ from shortlist.declare.types import FieldType
 from shortlist.features.offline import History, Requests
 from shortlist.offline.trials import Trials
 
+_LEAST_AGAIN = 0.2
 _MOST_CHANGED = 0.02  # share of the keys that may change and the column still counts as fixed
 
 
@@ -117,10 +118,20 @@ def fixed_by(
         (app.user_entity, users, len(history.users)),
     ):
         name = entity.entity_name
-        values, share = _one_value_each(suspect.numbers, codes, num_keys)
-        if share >= 1.0 - _MOST_CHANGED and np.unique(values[np.isfinite(values)]).size > 1:
+        columns = list(suspect.expression.columns())
+        if any(isinstance(column, Attribute) and column.entity is not entity for column in columns):
+            continue
+        is_of_request = any(isinstance(column, ContextField) for column in columns)
+        values, share_again, share_changed = _one_value_each(suspect.numbers, codes, num_keys)
+        # A field of requests that came once a key had no occasion to change.
+        is_seen_again = share_again >= _LEAST_AGAIN or not is_of_request
+        if (
+            is_seen_again
+            and share_changed <= _MOST_CHANGED
+            and np.unique(values[np.isfinite(values)]).size > 1
+        ):
             since_us = _known_since(suspect.numbers, codes, trials.times_us, num_keys)
-            if not any(isinstance(column, ContextField) for column in suspect.expression.columns()):
+            if not is_of_request:
                 first = beginnings[name]
                 is_known = np.broadcast_to(history.evaluate(suspect.expression, first).known, len(first))
                 own = first.items if entity is app.item_entity else first.users
@@ -132,16 +143,18 @@ def fixed_by(
 
 def _one_value_each(
     numbers: NDArray[np.float64], codes: NDArray[np.int64], num_keys: int
-) -> tuple[NDArray[np.float64], float]:
-    """Return each key's value, and the share of the keys with two trials or more that have just one."""
+) -> tuple[NDArray[np.float64], float, float]:
+    """Return each key's one value, the share of keys with two trials or more, and of those that changed."""
     rows = np.flatnonzero(np.isfinite(numbers) & (codes >= 0))
     low, high = np.full(num_keys, np.inf), np.full(num_keys, -np.inf)
     np.minimum.at(low, codes[rows], numbers[rows])
     np.maximum.at(high, codes[rows], numbers[rows])
-    again = np.bincount(codes[rows], minlength=num_keys) > 1
-    same = low == high
-    share = float(same[again].mean()) if again.any() else 0.0
-    return np.where(same, low, np.nan), share
+    times = np.bincount(codes[rows], minlength=num_keys)
+    again = times > 1
+    num_again = int(again.sum())
+    changed = float((low != high)[again].sum()) / max(num_again, 1)
+    values = np.where(low == high, low, np.nan)
+    return values, num_again / max(int((times > 0).sum()), 1), changed
 
 
 def _known_since(
