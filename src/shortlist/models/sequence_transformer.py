@@ -72,7 +72,7 @@ class SequenceTransformer(RetrievalModel):
     batch_items: int = 1600
     epochs: int = 20
     max_steps: int = 15_000
-    patience: int = 5
+    patience: int = 10
     held_out_users: int = 1000
     full_softmax_items: int = 10_000
     num_sampled: int = 1024
