@@ -124,7 +124,8 @@ def watched(items: Sequence[str]) -> Interactions:
     codes = np.array([numbers[str(watch.fields["video"])] for watch in watches], np.int32)
     times_us = np.array([watch.log_time_us for watch in watches], np.int64)
     ghost = np.concatenate([codes[:-60], np.zeros(60, np.int32)])  # the ghost is popular too
-    return Interactions(users, ghost, times_us, np.ones(len(codes), np.float32), NUM_USERS, len(items))
+    weights = np.ones(len(codes), np.float32)
+    return Interactions(users, ghost, times_us, weights, NUM_USERS, len(items), item_ids=items)
 
 
 def fitted_for(stage: object) -> FittedRetrieval | None:
