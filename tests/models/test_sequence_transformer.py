@@ -17,8 +17,9 @@ from shortlist.models.retrieval import UserBatch
 from shortlist.models.sequence_transformer import SequenceTransformer
 
 SMALL = SequenceTransformer(
-    width=16, feed_forward=32, history=12, batch_items=600, epochs=12, held_out_users=100, learning_rate=0.01
-)
+    width=16, num_blocks=1, feed_forward=32, history=12, batch_items=600, epochs=12, held_out_users=100,
+    learning_rate=0.01,
+)  # fmt: skip
 
 
 class TestSequenceTransformer(RetrievalModelConformance):

@@ -36,7 +36,7 @@ _LAST_RATE = 0.02  # what the learning rate falls to, as a share of its peak
 _AVERAGED_STEPS = 100  # the weights that are kept are a running mean over about so many steps
 _SEEDS_APART = 7919  # between the shuffles of two epochs, so that the fits of neighbouring seeds differ
 _SMOOTHING = 0.5  # items are sampled by the square root of their frequency
-_USERS_AT_ONCE = 256
+_SCORES_AT_ONCE = 10_000_000  # 40 MB
 
 
 def learn(
@@ -131,9 +131,10 @@ def held_out_quality(weights: Weights, histories: Histories) -> float:
         return 0.0
     forward = SequenceForward(weights)
     gains = []
-    for first in range(0, len(histories.held_out_items), _USERS_AT_ONCE):
-        targets_V = histories.held_out_items[first : first + _USERS_AT_ONCE]
-        near_V = histories.held_out_histories[first : first + _USERS_AT_ONCE]
+    at_once = max(1, _SCORES_AT_ONCE // len(weights["items"]))
+    for first in range(0, len(histories.held_out_items), at_once):
+        targets_V = histories.held_out_items[first : first + at_once]
+        near_V = histories.held_out_histories[first : first + at_once]
         vectors_VD = np.stack([forward.user_vector(items) for items in near_V])
         scores_VI = vectors_VD @ weights["items"].T + weights["item_bias"]
         of_target_V1 = np.take_along_axis(scores_VI, targets_V[:, None], axis=1)

