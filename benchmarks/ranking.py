@@ -27,7 +27,11 @@ from shortlist.models.multi_task import TaskExamples
 from shortlist.offline.dataset import Dataset
 from shortlist.offline.evaluate import auc_interval, row_losses
 
-NETWORKS = [CrossNetwork(), CrossNetwork(epochs=5), CrossNetwork(width=8, rank=32, hidden=128, epochs=4)]
+NETWORKS = [
+    CrossNetwork(epochs=6),
+    CrossNetwork(epochs=5),
+    CrossNetwork(width=8, rank=32, hidden=128, epochs=4),
+]
 RANKERS = [
     BoostedTrees(num_trees=num_trees, num_leaves=15, min_leaf=200, l2=10.0, row_fraction=0.8,
                  column_fraction=0.5, objective="lambdarank")
