@@ -16,7 +16,7 @@ from shortlist.features.online import OnlineState
 from shortlist.features.schema import log_schemas
 from shortlist.log.columns import Batch, columns_from_records
 from shortlist.log.record import Record
-from shortlist.models.retrieval import FittedRetrieval, Interactions
+from shortlist.models.retrieval import FittedRetrieval, Interactions, RetrievalModel
 from shortlist.stages.contract import Items, Query
 
 HOUR_US = 3_600_000_000
@@ -129,9 +129,14 @@ def watched(items: Sequence[str]) -> Interactions:
 
 
 def fitted_for(stage: object) -> FittedRetrieval | None:
-    """Fit what a source needs fitted."""
+    """Fit what a source needs fitted; once for equal models, which may take seconds."""
     model = getattr(stage, "model", None)
-    return None if model is None else model.fit(watched(release_items()))
+    return None if model is None else _fitted(model)
+
+
+@cache
+def _fitted(model: RetrievalModel) -> FittedRetrieval:
+    return model.fit(watched(release_items()))
 
 
 def codes_of(state: OnlineState) -> Items:
