@@ -4,8 +4,8 @@
 
 Rows, protocol and published figures are those of `benchmarks/kuairand.py`. Settings are chosen on 29-30 April
 by log loss, models are then fitted on 25-30 April and judged on 1-8 May. Intervals draw whole users, for a
-difference the same users for both models. Seconds are of both labels: the
-cross network learns them at once, and reads every row once an epoch.
+difference the same users for both models. Seconds are of both labels: the cross network learns them at once,
+and reads every row once an epoch.
 """
 
 from __future__ import annotations
