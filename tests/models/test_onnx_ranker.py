@@ -16,6 +16,7 @@ from models.planted import COLUMNS, examples
 from shortlist.models.errors import ModelError, ModelFileError
 from shortlist.models.onnx_file import check_onnx
 from shortlist.models.onnx_ranker import OnnxRanker
+from shortlist.releases import BundleWriter, DataRange, Metadata, Registry
 
 NAMES = [column.name for column in COLUMNS]
 FLOAT = TensorProto.FLOAT
@@ -105,6 +106,18 @@ def test_scores_that_only_order_are_calibrated(tmp_path: Path) -> None:
     fitted = saved_as(tmp_path / "a.onnx", planted_model("log_odds"), gives="order").fit(valid, valid)
     assert fitted.calibration.method != "none"
     assert fitted.predict(query.features).mean() == pytest.approx(query.labels.mean(), abs=0.03)
+
+
+def test_a_release_may_hold_it(tmp_path: Path) -> None:
+    rows = examples(100, seed=1)
+    fitted = saved_as(tmp_path / "network.onnx", planted_model()).fit(rows, None)
+    with BundleWriter(tmp_path) as bundle:
+        fitted.save(bundle.folder)
+        data = DataRange(first_us=0, last_us=1, num_examples=100)
+        nothing = {"features": (), "stages": {}, "p99_ms": {}, "metrics": {}, "sections": {}}
+        made = bundle.commit(Metadata(app="video", fingerprint="0" * 64, as_of_seq=0, data=data, **nothing))
+    folder = Registry(tmp_path).open(made).folder
+    assert np.array_equal(type(fitted).load(folder).predict(rows.features), fitted.predict(rows.features))
 
 
 def test_a_network_that_mixes_rows_is_asked_row_by_row(tmp_path: Path) -> None:

@@ -51,13 +51,8 @@ def fit_network(
     batch_rows = max(1, min(model.batch_rows, len(places_NF) // _STEPS_A_PASS))
     steps_a_pass = len(places_NF) // batch_rows
     weights = _start(model, slots, labels_NT, weights_NT, random)
-    optimizer = optax.chain(
-        optax.scale_by_adam(),
-        optax.add_decayed_weights(model.weight_decay, mask={name: name != "base" for name in weights}),
-        optax.scale_by_learning_rate(optax.linear_schedule(0.0, model.learning_rate, _WARM_STEPS)),
-    )
-    step = _step_function(model, optimizer, jnp.asarray(slots.starts[:-1], jnp.int32))
-    state, mean = optimizer.init(weights), weights
+    starts_F = jnp.asarray(slots.starts[:-1], jnp.int32)
+    state, mean = _optimizer(model).init(weights), weights
     best, best_loss, best_pass = weights, np.inf, 0
     for number in range(model.epochs):
         order_N = random.permutation(len(places_NF))
@@ -66,7 +61,7 @@ def fit_network(
             done = number * steps_a_pass + one
             key = jax.random.fold_in(jax.random.key(seed), done)
             batch = (places_NF[rows_B], labels_NT[rows_B], weights_NT[rows_B])
-            weights, mean, state = step(weights, mean, state, batch, key, done)
+            weights, mean, state = _step(model, starts_F, weights, mean, state, batch, key, done)
             if progress is not None:
                 progress(done, model.epochs * steps_a_pass)
         loss = -number if valid is None else _loss(_network(slots, mean), valid, list(train.labels))
@@ -131,39 +126,58 @@ def _start(
     return {name: jnp.asarray(array, jnp.float32) for name, array in first.items()}
 
 
-def _step_function(model: CrossNetwork, optimizer: Any, starts_F: Any) -> Any:
-    """Return the compiled step: (weights, their mean, Adam's state, batch, key, step) to the first three."""
+def _log_odds(model: CrossNetwork, starts_F: Any, weights: _Weights, places_BF: Any, key: Any) -> Any:
+    whole_BF = jnp.floor(places_BF)
+    slots_BF = whole_BF.astype(jnp.int32) + starts_F
+    upper_BF1 = (places_BF - whole_BF)[..., None]
+    table = weights["table"]
+    entries = table[slots_BF] * (1.0 - upper_BF1) + table[slots_BF + 1] * upper_BF1
+    first_BD = entries[..., : model.width].reshape(len(places_BF), -1)
+    by_themselves_BT = entries[..., model.width :].sum(axis=1)
+    crossed_BD = first_BD
+    for down, up, bias in zip(weights["down"], weights["up"], weights["bias"], strict=True):
+        crossed_BD = first_BD * ((crossed_BD @ down.T) @ up.T + bias) + crossed_BD
+    units_BH = jax.nn.relu(first_BD @ weights["hidden"].T + weights["hidden_bias"])
+    kept_BH = jax.random.bernoulli(key, 1.0 - model.dropout, units_BH.shape)
+    units_BH = units_BH * kept_BH / (1.0 - model.dropout)
+    crossed_BT, deep_BT = crossed_BD @ weights["cross_head"].T, units_BH @ weights["hidden_head"].T
+    return weights["base"] + by_themselves_BT + crossed_BT + deep_BT
 
-    def log_odds(weights: _Weights, places_BF: Any, key: Any) -> Any:
-        whole_BF = jnp.floor(places_BF)
-        slots_BF = whole_BF.astype(jnp.int32) + starts_F
-        upper_BF1 = (places_BF - whole_BF)[..., None]
-        table = weights["table"]
-        entries = table[slots_BF] * (1.0 - upper_BF1) + table[slots_BF + 1] * upper_BF1
-        first_BD = entries[..., : model.width].reshape(len(places_BF), -1)
-        by_themselves_BT = entries[..., model.width :].sum(axis=1)
-        crossed_BD = first_BD
-        for down, up, bias in zip(weights["down"], weights["up"], weights["bias"], strict=True):
-            crossed_BD = first_BD * ((crossed_BD @ down.T) @ up.T + bias) + crossed_BD
-        units_BH = jax.nn.relu(first_BD @ weights["hidden"].T + weights["hidden_bias"])
-        kept_BH = jax.random.bernoulli(key, 1.0 - model.dropout, units_BH.shape)
-        units_BH = units_BH * kept_BH / (1.0 - model.dropout)
-        crossed_BT, deep_BT = crossed_BD @ weights["cross_head"].T, units_BH @ weights["hidden_head"].T
-        return weights["base"] + by_themselves_BT + crossed_BT + deep_BT
 
-    def loss(weights: _Weights, batch: Any, key: Any) -> Any:
-        places_BF, labels_BT, weights_BT = batch
-        z_BT = log_odds(weights, places_BF, key)
+def _optimizer(model: CrossNetwork) -> Any:
+    decays = {name: name != "base" for name in Network.ARRAYS}
+    return optax.chain(
+        optax.scale_by_adam(),
+        optax.add_decayed_weights(model.weight_decay, mask=decays),
+        optax.scale_by_learning_rate(optax.linear_schedule(0.0, model.learning_rate, _WARM_STEPS)),
+    )
+
+
+def _one_step(
+    model: CrossNetwork,
+    starts_F: Any,
+    weights: _Weights,
+    mean: _Weights,
+    state: Any,
+    batch: tuple[Any, Any, Any],
+    key: Any,
+    done: Any,
+) -> tuple[_Weights, _Weights, Any]:
+    """Return the weights, their running mean and Adam's state after a batch."""
+    places_BF, labels_BT, weights_BT = batch
+
+    def loss(weights: _Weights) -> Any:
+        z_BT = _log_odds(model, starts_F, weights, places_BF, key)
         return (weights_BT * (jnp.logaddexp(0.0, z_BT) - labels_BT * z_BT)).mean(axis=0).sum()
 
-    def step(weights: _Weights, mean: _Weights, state: Any, batch: Any, key: Any, done: Any) -> Any:
-        change, state = optimizer.update(jax.grad(loss)(weights, batch, key), state, weights)
-        weights = optax.apply_updates(weights, change)
-        memory = jnp.minimum(_MEMORY, (1.0 + done) / (10.0 + done))  # the first steps are soon forgotten
-        mean = jax.tree.map(lambda old, new: old * memory + new * (1.0 - memory), mean, weights)
-        return weights, mean, state
+    change, state = _optimizer(model).update(jax.grad(loss)(weights), state, weights)
+    weights = optax.apply_updates(weights, change)
+    memory = jnp.minimum(_MEMORY, (1.0 + done) / (10.0 + done))  # the first steps are soon forgotten
+    mean = jax.tree.map(lambda old, new: old * memory + new * (1.0 - memory), mean, weights)
+    return weights, mean, state
 
-    return jax.jit(step)
+
+_step = jax.jit(_one_step, static_argnums=0)  # compiled once for a definition and a shape
 
 
 def _network(slots: ColumnSlots, weights: _Weights) -> Network:
