@@ -9,6 +9,7 @@ import shortlist as sl
 from shortlist.features.offline import History
 from shortlist.features.schema import log_schemas
 from shortlist.log import Event, HistorySource, SqliteLog
+from shortlist.offline import dataset
 from shortlist.offline.dataset import read_trials
 from shortlist.offline.negatives import sampled_trials
 from shortlist.offline.train import train
@@ -225,8 +226,14 @@ def test_a_sampled_list_shows_no_logged_order(app, log, tmp_path):
     assert "as logged" not in text
 
 
-@pytest.mark.parametrize(("num_shown", "is_sampled"), [(20, True), (2 * NUM_RATINGS, False)])
-def test_a_few_impressions_do_not_outweigh_a_history_without(app, tmp_path, num_shown, is_sampled):
+@pytest.mark.parametrize(
+    ("num_shown", "enough", "is_sampled"),
+    [(20, 100_000, True), (2 * NUM_RATINGS, 100_000, False), (20, 21, True), (20, 20, False)],
+)
+def test_a_few_impressions_do_not_outweigh_a_history_without(
+    app, tmp_path, monkeypatch, num_shown, enough, is_sampled
+):
+    monkeypatch.setattr(dataset, "ENOUGH_IMPRESSIONS", enough)
     with SqliteLog(tmp_path, log_schemas(app)) as log:
         log.import_history(ratings())
         shown = [

@@ -22,6 +22,9 @@ from shortlist.offline.positives import positives
 from shortlist.offline.splits import Period
 from shortlist.offline.trials import Trials, shown_trials
 
+ENOUGH_IMPRESSIONS = 100_000
+"""So many impressions are learned from however many positives came before the first of them."""
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -46,7 +49,8 @@ def read_trials(history: History, log: EventLog, labels: Sequence[Label], seed: 
     """Take the impressions as trials; where they tell too little, draw negatives beside the positives.
 
     A log whose history came without impressions is learned from by drawing, until as many impressions
-    were logged since as there were positives before the first.
+    were logged since as there were positives before the first, or `ENOUGH_IMPRESSIONS`: what was really
+    shown and passed over teaches more than any draw.
 
     Raises:
         OfflineError: when the log has neither impressions nor positives.
@@ -59,7 +63,9 @@ def read_trials(history: History, log: EventLog, labels: Sequence[Label], seed: 
             mend="Import history (`shortlist import`) or simulate some (`shortlist world`).",
         )
     shown = history.impressions
-    if shown is None or len(shown) < _num_positives_before(history, labels, int(shown.seqs[0])):
+    if shown is None or len(shown) < min(
+        ENOUGH_IMPRESSIONS, _num_positives_before(history, labels, int(shown.seqs[0]))
+    ):
         return sampled_trials(history, log, labels, seed=seed)
     return shown_trials(history, labels)
 
