@@ -9,6 +9,7 @@ import pytest
 import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
 
 from shortlist.metrics import MetricInputError, auc, expected_calibration_error, gauc, log_loss
 
@@ -55,6 +56,27 @@ def test_auc_and_log_loss_match_scikit_learn() -> None:
     labels = random.random(5000) < probabilities
     assert auc(labels, probabilities) == pytest.approx(sklearn.metrics.roc_auc_score(labels, probabilities))
     assert log_loss(labels, probabilities) == pytest.approx(sklearn.metrics.log_loss(labels, probabilities))
+
+
+def test_gauc_matches_scikit_learn_group_by_group() -> None:
+    random = np.random.default_rng(4)
+    groups, scores = random.integers(0, 30, 2000), random.random(2000).round(2)
+    labels = random.random(2000) < scores
+    answer = gauc(groups, labels, scores)
+    for group, value, weight in zip(answer.groups, answer.values, answer.weights, strict=True):
+        mine = groups == group
+        assert value == pytest.approx(sklearn.metrics.roc_auc_score(labels[mine], scores[mine]))
+        assert weight == mine.sum()
+    assert answer.num_groups == 30
+
+
+def test_calibration_error_matches_scikit_learn_where_no_two_predictions_are_equal() -> None:
+    random = np.random.default_rng(6)
+    probabilities = random.permutation(np.linspace(0.01, 0.6, 2000))
+    labels = random.random(2000) < probabilities**2
+    observed, predicted = calibration_curve(labels, probabilities, n_bins=20, strategy="quantile")
+    expected = np.abs(observed - predicted).mean()
+    assert expected_calibration_error(labels, probabilities, 20) == pytest.approx(expected)
 
 
 def test_log_loss_of_a_certain_mistake_is_finite() -> None:

@@ -62,6 +62,16 @@ ORACLES: list[tuple[str, Callable[[RankedLists, int], Mean], Callable[[list[int]
         lambda lists, _: lists.average_precision(),
         lambda g, _: sum(naive_precisions(g)) / len(naive_precisions(g)),
     ),
+    (
+        "mrr at k",
+        RankedLists.mrr_at,
+        lambda g, k: next((1 / place for place, gain in enumerate(g[:k], start=1) if gain), 0.0),
+    ),
+    (
+        "average precision at k",
+        RankedLists.average_precision_at,
+        lambda g, k: sum(naive_precisions(g[:k])) / min(k, len(naive_precisions(g))),
+    ),
 ]
 
 

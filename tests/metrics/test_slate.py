@@ -1,4 +1,4 @@
-"""Coverage, Gini, novelty and diversity against naive loops."""
+"""Coverage, Gini, novelty and diversity against naive loops and other libraries."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import itertools
 import math
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import entropy
+from sklearn.metrics import auc as sklearn_area
 from sklearn.metrics.pairwise import cosine_distances
 
 from shortlist.metrics import MetricInputError, coverage, gini, intra_list_diversity, novelty
@@ -46,6 +49,43 @@ def test_diversity_is_the_mean_cosine_distance_of_pairs(slates: list[list[int]],
     answer = intra_list_diversity(slates, vectors)
     assert answer.num_groups == len(expected)
     np.testing.assert_allclose(answer.values, expected, atol=1e-12)
+
+
+def test_coverage_gini_and_novelty_match_other_libraries() -> None:
+    random = np.random.default_rng(8)
+    weights = random.pareto(1.0, 300)
+    slates = random.choice(300, size=(200, 10), p=weights / weights.sum())
+    counts = random.integers(0, 900, 300)
+    assert coverage(slates, 300) == pl.Series(slates.ravel()).n_unique() / 300
+
+    exposures = np.bincount(slates.ravel(), minlength=300)
+    lorenz = np.concatenate([[0.0], np.cumsum(np.sort(exposures)) / exposures.sum()])
+    assert gini(slates, 300) == pytest.approx(1 - 2 * sklearn_area(np.linspace(0, 1, 301), lorenz))
+
+    # The mean surprise is the cross-entropy of what was served with what was met.
+    surprise = entropy(exposures, base=2) + entropy(exposures, counts + 1, base=2)
+    assert novelty(slates, counts) == pytest.approx(surprise)
+
+
+def test_gini_of_the_encyclopaedia() -> None:
+    """Wikipedia, Gini coefficient: where a share u holds a share f, each alike within, it is f - u."""
+    slates = [[item] for item in (0, 1) for _ in range(16)] + [[item] for item in range(2, 10)]
+    assert gini(slates, 10) == pytest.approx(0.8 - 0.2)
+
+
+@given(slates=slates_of_four, seed=st.integers(0, 1000))
+@settings(max_examples=100, deadline=None)
+def test_categories_are_as_one_hot_vectors(slates: list[list[int]], seed: int) -> None:
+    categories = np.random.default_rng(seed).integers(-1, 3, NUM_ITEMS)
+    one_hot = (categories[:, None] == np.arange(3)).astype(float)
+    expected, answer = intra_list_diversity(slates, one_hot), intra_list_diversity(slates, categories)
+    np.testing.assert_allclose(answer.values, expected.values, atol=1e-12)
+    np.testing.assert_array_equal(answer.groups, expected.groups)
+
+
+def test_vectors_of_a_wrong_kind_are_named() -> None:
+    with pytest.raises(MetricInputError, match=r"item_vectors: .* got float64 of shape \(3,\)"):
+        intra_list_diversity([[0, 1]], [0.5, 0.1, 0.2])
 
 
 def test_one_hot_topics_give_the_share_of_differing_pairs() -> None:

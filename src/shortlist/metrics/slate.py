@@ -72,24 +72,57 @@ def novelty(slates: ArrayLike, item_counts: ArrayLike) -> float:
 def intra_list_diversity(slates: ArrayLike, item_vectors: ArrayLike) -> Mean:
     """Mean distance (1 - cosine) between the pairs of items in a slate, averaged over slates.
 
-    With one-hot vectors of a topic it is the share of pairs whose topics differ. A zero vector is
-    at distance 1 from everything. Slates with fewer than two items are left out. Ziegler et al.,
-    WWW 2005.
+    With a category of each item it is the share of pairs whose categories differ, as with one-hot
+    vectors. A zero vector, and an unknown category, is at distance 1 from everything. Slates with
+    fewer than two items are left out. Ziegler et al., WWW 2005.
 
     Args:
         slates: int [S, K].
-        item_vectors: float [N, D].
+        item_vectors: float [N, D]; or int [N], the category of each item, below 0 where unknown.
 
     Returns:
         The mean; its `groups` are the row numbers of the slates counted.
 
     Raises:
-        MetricInputError: as `coverage`, or item_vectors is not two-dimensional.
+        MetricInputError: as `coverage`, or item_vectors is neither vectors nor categories.
     """
-    vectors_ND = np.asarray(item_vectors, dtype=np.float64)
-    if vectors_ND.ndim != 2:
-        raise MetricInputError(f"item_vectors: expected shape [items, width], got {vectors_ND.shape}")
-    slates_SK = _read(slates, len(vectors_ND))
+    given = np.asarray(item_vectors)
+    if given.ndim == 1 and given.dtype.kind in "iu":
+        slates_SK = _read(slates, len(given))
+        return _mean_distance(slates_SK, _similar_pairs_of_categories(slates_SK, given))
+    if given.ndim != 2:
+        raise MetricInputError(
+            f"item_vectors: expected numbers of shape [items, width], or whole numbers of shape [items], "
+            f"got {given.dtype} of shape {given.shape}"
+        )
+    slates_SK = _read(slates, len(given))
+    return _mean_distance(slates_SK, _similar_pairs_of_vectors(slates_SK, given.astype(np.float64)))
+
+
+def _mean_distance(slates_SK: NDArray[np.int64], similarity_S: NDArray[np.float64]) -> Mean:
+    """Average what is left of 1 by the similarity, given as its sum over ordered pairs of each slate."""
+    num_S = (slates_SK >= 0).sum(axis=1)
+    counted = np.flatnonzero(num_S >= 2)
+    pairs_S = (num_S * (num_S - 1))[counted]
+    return mean_over(counted, 1.0 - similarity_S[counted] / pairs_S)
+
+
+def _similar_pairs_of_categories(
+    slates_SK: NDArray[np.int64], category_N: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Count the ordered pairs of slots with one known category, float64 [S]."""
+    category_SK = np.where(slates_SK >= 0, category_N[slates_SK], -1)
+    same_S = np.zeros(len(slates_SK))
+    for slot in range(1, slates_SK.shape[1]):
+        alike = (category_SK[:, slot:] == category_SK[:, :-slot]) & (category_SK[:, slot:] >= 0)
+        same_S += 2 * alike.sum(axis=1)
+    return same_S
+
+
+def _similar_pairs_of_vectors(
+    slates_SK: NDArray[np.int64], vectors_ND: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Sum the cosines of the ordered pairs of slots, float64 [S]."""
     norms_N = np.linalg.norm(vectors_ND, axis=1)
     unit_ND = np.divide(
         vectors_ND, norms_N[:, None], out=np.zeros_like(vectors_ND), where=norms_N[:, None] > 0
@@ -102,10 +135,8 @@ def intra_list_diversity(slates: ArrayLike, item_vectors: ArrayLike) -> Mean:
         filled_S = items_S >= 0
         sum_SD += unit_ND[items_S] * filled_S[:, None]
         squares_S += (norms_N[items_S] > 0) * filled_S
-    num_S = (slates_SK >= 0).sum(axis=1)
-    counted = np.flatnonzero(num_S >= 2)
-    similarity_S = (np.square(sum_SD).sum(axis=1) - squares_S)[counted] / (num_S * (num_S - 1))[counted]
-    return mean_over(counted, 1.0 - similarity_S)
+    similarity_S: NDArray[np.float64] = np.square(sum_SD).sum(axis=1) - squares_S
+    return similarity_S
 
 
 def _read(slates: ArrayLike, num_items: int) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ N interactions, B users asked for, L history, A attributes, D width, I items, n 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -108,6 +108,19 @@ class Interactions:
         ):
             fits = attributes is None or len(attributes.values) == count
             require(fits, f"Interactions.{thing}", expected=f"{count} rows", received=attributes)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Interactions:
+        """Return some of the interactions, still of the same users and items; rows in time order."""
+        return replace(
+            self,
+            users=self.users[rows],
+            items=self.items[rows],
+            times_us=self.times_us[rows],
+            weights=self.weights[rows],
+        )
 
 
 class RetrievalModel(ABC):

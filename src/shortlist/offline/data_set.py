@@ -1,0 +1,132 @@
+"""A data set from plain columns: ids of any kind become the numbers that models learn from, and back.
+
+N interactions, U users, I items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from shortlist.features.encoders import Encoding
+from shortlist.models.retrieval import Attributes, Interactions
+from shortlist.offline.errors import OfflineError
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Interactions, and whom and what their numbers mean.
+
+    Attributes:
+        interactions: in time order; user number 7 is `user_ids[7]`.
+        user_ids: [U], ascending, each once.
+        item_ids: [I], ascending, each once.
+    """
+
+    interactions: Interactions
+    user_ids: NDArray[Any]
+    item_ids: NDArray[Any]
+
+    @classmethod
+    def from_events(
+        cls, users: ArrayLike, items: ArrayLike, times_us: ArrayLike, weights: ArrayLike | None = None
+    ) -> Self:
+        """Number the users and items of a log of positives, and put it in order of time.
+
+        Args:
+            users: [N], who; whole numbers or texts.
+            items: [N], what; whole numbers or texts.
+            times_us: int [N], when, UTC microseconds; events of one moment keep their order. Where only
+                the order is known, `range(N)` will do.
+            weights: float [N], zero or more; None for 1 each.
+
+        Raises:
+            OfflineError: when lengths or types do not fit.
+            ModelError: when a weight is negative.
+        """
+        times = np.asarray(times_us)
+        if times.dtype.kind == "M":
+            times = times.astype("datetime64[us]").astype(np.int64)
+        ids = {"users": np.asarray(users), "items": np.asarray(items)}
+        weights_N = np.ones(len(times), np.float32) if weights is None else np.asarray(weights, np.float32)
+        shapes = {column.shape for column in (*ids.values(), times, weights_N)}
+        if len(shapes) != 1 or times.ndim != 1 or times.dtype.kind not in "iu":
+            raise OfflineError(
+                "from_events",
+                expected="columns of one length, with times in whole microseconds",
+                received=f"shapes {sorted(shapes)}, times of {times.dtype}",
+                mend="Pass one user, item and time an event; seconds times 1_000_000 are microseconds.",
+            )
+        user_ids, users_N = _numbered("users", ids["users"])
+        item_ids, items_N = _numbered("items", ids["items"])
+        order = np.argsort(times, kind="stable")
+        interactions = Interactions(
+            users_N[order],
+            items_N[order],
+            times[order].astype(np.int64),
+            weights_N[order],
+            len(user_ids),
+            len(item_ids),
+        )
+        return cls(interactions, user_ids, item_ids)
+
+    def with_user_attributes(self, ids: ArrayLike, columns: Mapping[str, ArrayLike]) -> Self:
+        """Say what is known of the users; see `with_item_attributes`."""
+        attributes = _attributes(self.user_ids, "users", ids, columns)
+        return replace(self, interactions=replace(self.interactions, user_attributes=attributes))
+
+    def with_item_attributes(self, ids: ArrayLike, columns: Mapping[str, ArrayLike]) -> Self:
+        """Say what is known of the items.
+
+        Args:
+            ids: [R], which items; those without an event are passed over, those not named know nothing.
+            columns: by name, [R]: numbers, or texts, which become categories.
+
+        Raises:
+            OfflineError: when a column has another length, or an id comes twice.
+        """
+        attributes = _attributes(self.item_ids, "items", ids, columns)
+        return replace(self, interactions=replace(self.interactions, item_attributes=attributes))
+
+
+def _numbered(thing: str, ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    if ids.dtype.kind not in "iuUSO":
+        raise OfflineError(
+            thing,
+            expected="ids that are whole numbers or texts",
+            received=ids.dtype,
+            mend="Convert them first: a number that was read as 7.0 should be 7.",
+        )
+    distinct, numbers = np.unique(ids.astype(np.str_) if ids.dtype.kind == "O" else ids, return_inverse=True)
+    return distinct, numbers.astype(np.int32)
+
+
+def _attributes(
+    known_ids: NDArray[Any], thing: str, ids: ArrayLike, columns: Mapping[str, ArrayLike]
+) -> Attributes:
+    given = np.asarray(ids)
+    given = given.astype(known_ids.dtype) if given.dtype.kind == "O" else given
+    arrays = {name: np.asarray(column) for name, column in columns.items()}
+    odd = [name for name, array in arrays.items() if array.shape != given.shape]
+    if odd or len(np.unique(given)) < len(given):
+        raise OfflineError(
+            f"attributes of {thing}",
+            expected=f"one row an id, {len(given)} in all, each id once",
+            received=f"columns of another length: {odd}" if odd else "an id twice",
+            mend="Pass columns that stand beside the ids.",
+        )
+    place = np.searchsorted(known_ids, given)
+    place = np.minimum(place, len(known_ids) - 1)
+    is_known = known_ids[place] == given
+    values = np.full((len(known_ids), len(arrays)), np.nan, np.float32)
+    categories = {}
+    for number, (name, array) in enumerate(arrays.items()):
+        if array.dtype.kind in "UO":
+            texts, array = np.unique(array.astype(np.str_), return_inverse=True)
+            categories[name] = texts.tolist()
+        values[place[is_known], number] = array[is_known]
+    return Attributes(values, Encoding(list(arrays), categories))
