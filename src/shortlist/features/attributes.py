@@ -40,9 +40,7 @@ def attribute_encoding(table: EntityTable) -> Encoding:
     return Encoding(names, categories)
 
 
-def attribute_rows(
-    table: EntityTable, codes: NDArray[np.int64], encoding: Encoding
-) -> NDArray[np.float32]:
+def attribute_rows(table: EntityTable, codes: NDArray[np.int64], encoding: Encoding) -> NDArray[np.float32]:
     """Return what is known of ids now, float32 [N, A]; NaN for null.
 
     Args:

@@ -12,7 +12,10 @@ from shortlist.features.vocabulary import Vocabulary
 
 
 class EntityTable:
-    """One row an id, numbered by `vocabulary`; an id that was only seen in events has null attributes."""
+    """One row an id, numbered by `vocabulary`; an id that was only seen in events has null attributes.
+
+    `num_updates` counts the calls of `update`, so that a reader can ask what changed since.
+    """
 
     def __init__(self, entity: Entity) -> None:
         self.entity = entity
@@ -46,7 +49,7 @@ class EntityTable:
         return np.where(codes >= 0, column[codes], np.asarray(null, column.dtype))
 
     def changed_since(self, num_updates: int, codes: np.ndarray) -> np.ndarray:
-        """Return which of the ids with these codes int64[N] were updated after so many `num_updates`, bool[N]."""
+        """Return which ids, by their codes int64[N], were updated since `num_updates` was this, bool[N]."""
         return np.asarray(self._updated_by[codes] > num_updates)
 
     def make_room(self) -> None:

@@ -109,11 +109,15 @@ class AttributeSlots:
             num_knots = np.array(described["num_knots"], np.int64)
             texts = [text for texts in encoding.categories.values() for text in texts]
             is_whole = all(isinstance(text, str) for text in (*encoding.names, *texts))
-            is_whole &= num_knots.shape == (encoding.num_columns,) and set(encoding.categories) <= set(encoding.names)
+            is_whole &= num_knots.shape == (encoding.num_columns,) and set(encoding.categories) <= set(
+                encoding.names
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelFileError(f"{folder}: expected the columns of {name} attributes: {error!r}") from error
         if not is_whole or (num_knots < 0).any():
-            raise ModelFileError(f"{folder}: expected the columns of {name} attributes, received {described}.")
+            raise ModelFileError(
+                f"{folder}: expected the columns of {name} attributes, received {described}."
+            )
         all_knots = read_array(folder, f"{name}_knots", np.float32, (int(num_knots.sum()),))
         knots = np.split(all_knots, np.cumsum(num_knots)[:-1]) if len(num_knots) else []
         if not all(np.isfinite(knots_K).all() and (np.diff(knots_K) > 0).all() for knots_K in knots):

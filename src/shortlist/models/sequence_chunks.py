@@ -43,7 +43,9 @@ class Visits:
         order = np.lexsort((firsts, interactions.users[firsts]))
         users = interactions.users[firsts][order]
         weights = weights[order] / max(float(weights.mean()) if len(weights) else 0.0, 1e-9)
-        return cls._of(users, interactions.items[firsts][order], weights.astype(np.float32), interactions.num_users)
+        return cls._of(
+            users, interactions.items[firsts][order], weights.astype(np.float32), interactions.num_users
+        )
 
     @classmethod
     def _of(

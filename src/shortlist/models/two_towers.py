@@ -33,9 +33,9 @@ Arrays = Mapping[str, NDArray[np.float32]]
 class TwoTowers(RetrievalModel):
     """Vectors learned with JAX from what each user went on to: a softmax over the items of a batch.
 
-    An item's share of the batch is corrected for, so that scores are log-probabilities up to a constant of the
-    user, of new items too: part of the time an item in training is shown by its attributes alone, which makes
-    those say what the average item with such attributes is worth.
+    What an item's share of the batch adds is taken off again, so that scores are log-probabilities up to a
+    constant of the user; of new items too: part of the time an item in training is shown by its attributes
+    alone, which makes those say what the average item with such attributes is worth.
 
     When to stop is decided while fitting: the last item of half the users, 2,000 at most, is held out, and
     the round of training that ranks it best is kept.
@@ -169,7 +169,12 @@ class FittedTwoTowers(FittedVectors):
         arrays: dict[str, NDArray[Any]] = {}
         hidden = read_array(folder, "hidden_bias", np.float32, (None,))
         shapes = array_shapes(
-            index.num_items, index.width - 1, description["heads"], len(hidden), items.num_slots, users.num_slots
+            index.num_items,
+            index.width - 1,
+            description["heads"],
+            len(hidden),
+            items.num_slots,
+            users.num_slots,
         )
         for name, shape in shapes.items():
             arrays[name] = read_array(folder, name, np.float32, shape)

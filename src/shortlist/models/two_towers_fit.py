@@ -30,9 +30,12 @@ _MAX_HELD_OUT = 2000
 _MAX_VALID_SCORES = 1 << 28  # as many are computed a round at most
 _CUTS = 2  # how often the learning rate falls
 _CUT = 0.3
+_PASSED_OVER = np.float32(-40.0)  # the logit of an item that is no history; its weight is below 1e-17
 
 
-def fit_towers(model: TwoTowers, interactions: Interactions, seed: int, progress: Progress | None) -> FittedTwoTowers:
+def fit_towers(
+    model: TwoTowers, interactions: Interactions, seed: int, progress: Progress | None
+) -> FittedTwoTowers:
     """Fit both towers; see `TwoTowers.fit`."""
     rng = np.random.default_rng(seed)
     data = _Data(model, interactions)
@@ -42,7 +45,9 @@ def fit_towers(model: TwoTowers, interactions: Interactions, seed: int, progress
     step, start = _steps(model.history)
     held_out = _held_out(data.visits, interactions.num_items, rng)
     train = data.visits.without_last(held_out)
-    log_share_I = np.log(np.maximum(np.bincount(train.items, minlength=interactions.num_items), 1) / len(train))
+    log_share_I = np.log(
+        np.maximum(np.bincount(train.items, minlength=interactions.num_items), 1) / len(train)
+    )
     batches = _Batches(train, model.history, rng)
     unnumbered = model.unnumbered if data.items.num_slots else 0.0
     optimum, rate, cuts_left = -np.inf, model.learning_rate, _CUTS
@@ -93,13 +98,17 @@ class _Data:
 
     def fitted(self, params: Params) -> FittedTwoTowers:
         arrays = dict(params)
-        numbered, slots = arrays.pop("numbered"), arrays["item_slots"]
+        # An item without a visit keeps nothing of what it was given at random: it is as new.
+        is_visited_I = np.bincount(self.visits.items, minlength=self.num_items) > 0
+        numbered, slots = arrays.pop("numbered") * is_visited_I[:, None], arrays["item_slots"]
         vectors = [
             numbered[start : start + 4096] + self.items.weights(self._item_rows[start : start + 4096]) @ slots
             for start in range(0, self.num_items, 4096)
         ]
         query = arrays.pop("query")
-        arrays["logits"] = _logits(np, arrays["history"], query)
+        arrays["logits"] = np.where(
+            is_visited_I[:, None], _logits(np, arrays["history"], query), _PASSED_OVER
+        )
         index = ExactIndex(np.concatenate([numbered[:0], *vectors]))
         return FittedTwoTowers(index, self.items, self.users, arrays)
 
@@ -189,26 +198,7 @@ def _steps(history: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
             'TwoTowers: expected JAX to train with, received none. Install it: pip install "shortlist[deep]".'
         ) from error
     adam = optax.scale_by_adam()
-    # The place of the history that each target finds each item of its chunk at, -1 for none: [C, L + C].
-    distance_CS = history + np.arange(TARGETS)[:, None] - np.arange(history + TARGETS) - 1
-    is_past_CS = (distance_CS >= 0) & (distance_CS < history)
-    place_CS = np.where(is_past_CS, distance_CS, 0)
-
-    def users_of(params: Any, items_GS: Any, user_weights_GT: Any) -> Any:
-        vectors_GSD = params["history"][jnp.maximum(items_GS, 0)]
-        logits_GSH = _logits(jnp, vectors_GSD, params["query"])
-        weights_GSH = jnp.exp(logits_GSH) * (items_GS >= 0)[:, :, None]
-        places_HCS = jnp.exp(params["places"][:, place_CS]) * is_past_CS
-        sums_GCH = 1.0 + jnp.einsum("hcs,gsh->gch", places_HCS, weights_GSH)
-        pooled_GCHD = jnp.einsum("hcs,gsh,gsd->gchd", places_HCS, weights_GSH, vectors_GSD)
-        pooled_GCHD /= sums_GCH[..., None]
-        num_chunks = items_GS.shape[0]
-        known_GD = user_weights_GT @ params["user_slots"]
-        known_GCD = jnp.broadcast_to(known_GD[:, None], (num_chunks, TARGETS, known_GD.shape[1]))
-        start = jnp.concatenate([pooled_GCHD.reshape(num_chunks, TARGETS, -1), known_GCD], axis=-1)
-        start_BX = start.reshape(num_chunks * TARGETS, -1)
-        hidden_BM = jax.nn.relu(start_BX @ params["hidden"] + params["hidden_bias"])
-        return start_BX @ params["skip"] + hidden_BM @ params["out"] + params["bias"]
+    users_of = chunk_users(history)
 
     def loss(
         params: Any, items_GS: Any, weights_GC: Any, users_G: Any, is_numbered_B: Any, item_weights_BS: Any,
@@ -234,3 +224,35 @@ def _steps(history: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
         return jax.tree.map(lambda value, update: value - rate * update, params, updates), moments
 
     return jax.jit(step), adam.init
+
+
+def chunk_users(history: int) -> Callable[..., Any]:
+    """Return the user's tower for training: as it was before each target of some chunks.
+
+    It takes the parameters, items int32 [G, L + C] as from `Visits.batch` and what is known of the chunks'
+    users, float32 [G, T], and gives float32 [B, D]; `FittedTwoTowers.user_vectors` gives the same for one.
+    """
+    import jax.numpy as jnp
+
+    # The place of the history that each target finds each item of its chunk at: [C, L + C].
+    place_CS = history + np.arange(TARGETS)[:, None] - np.arange(history + TARGETS) - 1
+    is_past_CS = (place_CS >= 0) & (place_CS < history)
+    place_CS = np.where(is_past_CS, place_CS, 0)
+
+    def users_of(params: Any, items_GS: Any, user_weights_GT: Any) -> Any:
+        vectors_GSD = params["history"][jnp.maximum(items_GS, 0)]
+        logits_GSH = _logits(jnp, vectors_GSD, params["query"])
+        weights_GSH = jnp.exp(logits_GSH) * (items_GS >= 0)[:, :, None]
+        places_HCS = jnp.exp(params["places"][:, place_CS]) * is_past_CS
+        sums_GCH = 1.0 + jnp.einsum("hcs,gsh->gch", places_HCS, weights_GSH)
+        pooled_GCHD = jnp.einsum("hcs,gsh,gsd->gchd", places_HCS, weights_GSH, vectors_GSD)
+        pooled_GCHD /= sums_GCH[..., None]
+        num_chunks = items_GS.shape[0]
+        known_GD = user_weights_GT @ params["user_slots"]
+        known_GCD = jnp.broadcast_to(known_GD[:, None], (num_chunks, TARGETS, known_GD.shape[1]))
+        start = jnp.concatenate([pooled_GCHD.reshape(num_chunks, TARGETS, -1), known_GCD], axis=-1)
+        start_BX = start.reshape(num_chunks * TARGETS, -1)
+        hidden_BM = jnp.maximum(start_BX @ params["hidden"] + params["hidden_bias"], 0.0)
+        return start_BX @ params["skip"] + hidden_BM @ params["out"] + params["bias"]
+
+    return users_of

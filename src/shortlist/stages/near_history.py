@@ -61,6 +61,6 @@ def numbers_of_codes(item_codes: Items) -> NDArray[np.int32]:
 
 
 def numbers_in(number_of_code: NDArray[np.int32], codes_L: Items) -> NDArray[np.int32]:
-    """Return the release's number of each code, int32 [L]; -1 for an item that is younger than the release."""
+    """Return the release's number of each code, int32 [L]; -1 for an item younger than the release."""
     is_known = codes_L < len(number_of_code) - 1
     return number_of_code[np.where(is_known, codes_L, -1)]

@@ -1,4 +1,4 @@
-"""Items that the state knows and a release does not: placed by their attributes, and searched beside its index.
+"""Items that the state knows and a release does not: placed by attributes, and searched beside its index.
 
 J new items, A attributes, D width, n wanted.
 """
@@ -48,7 +48,9 @@ class Newcomers:
         self._place, self._encoding, self._width = place, encoding, width
         self._release = np.sort(item_codes)
         self._lock = threading.Lock()
-        self._placed = _Placed(0, 0, np.empty(0, np.int64), np.empty((0, width), np.float32), np.empty(0, bool))
+        self._placed = _Placed(
+            0, 0, np.empty(0, np.int64), np.empty((0, width), np.float32), np.empty(0, bool)
+        )
 
     def nearest(self, state: OnlineState, user_D: NDArray[np.float32], n: int) -> Retrieved:
         """Return the at most n new items with the greatest inner product, best first."""
