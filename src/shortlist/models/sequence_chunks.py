@@ -39,12 +39,14 @@ class Visits:
         """Keep each pair's first visit: what is proposed is what the user has not had."""
         pairs = interactions.users.astype(np.int64) * interactions.num_items + interactions.items
         _, firsts, pair_N = np.unique(pairs, return_index=True, return_inverse=True)
-        weights = np.bincount(pair_N, weights=interactions.weights, minlength=len(firsts))
+        sums = np.bincount(pair_N, weights=interactions.weights, minlength=len(firsts))
+        scale = max(float(sums.mean()) if len(sums) else 0.0, 1e-9)
         order = np.lexsort((firsts, interactions.users[firsts]))
-        users = interactions.users[firsts][order]
-        weights = weights[order] / max(float(weights.mean()) if len(weights) else 0.0, 1e-9)
         return cls._of(
-            users, interactions.items[firsts][order], weights.astype(np.float32), interactions.num_users
+            interactions.users[firsts][order],
+            interactions.items[firsts][order],
+            (sums[order] / scale).astype(np.float32),
+            interactions.num_users,
         )
 
     @classmethod
