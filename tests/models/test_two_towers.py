@@ -124,7 +124,7 @@ def test_without_jax_it_says_what_to_install(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"width": 0}, {"history": 0}, {"heads": -1}, {"unnumbered": 1.0}, {"learning_rate": 0.0}]
+    "setting", [{"width": 0}, {"history": 0}, {"heads": -1}, {"id_dropout": 1.0}, {"learning_rate": 0.0}]
 )
 def test_impossible_settings_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(ModelError, match=next(iter(setting))):

@@ -45,7 +45,7 @@ class TwoTowers(RetrievalModel):
         history: L, how many of a user's last items count.
         heads: H, how many times the history is pooled, each with its own attention.
         hidden: M, units of the user tower's hidden layer.
-        unnumbered: how often an item in training is shown without its number, where it has attributes.
+        id_dropout: how often an item in training is shown by its attributes alone, where it has any.
         learning_rate: of Adam, at first; it falls when the held-out items are ranked no better.
         max_rounds: how often the data is gone through at most; a round has 50 steps at least.
 
@@ -57,7 +57,7 @@ class TwoTowers(RetrievalModel):
     history: int = 50
     heads: int = 4
     hidden: int = 128
-    unnumbered: float = 0.1
+    id_dropout: float = 0.1
     learning_rate: float = 2e-3
     max_rounds: int = 40
     kind: ClassVar[str] = "two_towers"
@@ -66,8 +66,8 @@ class TwoTowers(RetrievalModel):
         for name in ("width", "history", "heads", "hidden", "learning_rate", "max_rounds"):
             value = getattr(self, name)
             require(value > 0, f"TwoTowers.{name}", expected="above 0", received=value)
-        share = self.unnumbered
-        require(0 <= share < 1, "TwoTowers.unnumbered", expected="0 to below 1", received=share)
+        share = self.id_dropout
+        require(0 <= share < 1, "TwoTowers.id_dropout", expected="0 to below 1", received=share)
 
     def fit(
         self, interactions: Interactions, *, seed: int = 0, progress: Progress | None = None

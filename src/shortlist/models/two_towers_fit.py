@@ -28,6 +28,7 @@ _MAX_CHUNKS = 128  # G
 _MIN_STEPS = 50  # of a round
 _MAX_HELD_OUT = 2000
 _MAX_VALID_SCORES = 1 << 28  # as many are computed a round at most
+_SCORES_AT_ONCE = 1 << 22
 _CUTS = 2  # how often the learning rate falls
 _CUT = 0.3
 _PASSED_OVER = np.float32(-40.0)  # the logit of an item that is no history; its weight is below 1e-17
@@ -49,13 +50,13 @@ def fit_towers(
         np.maximum(np.bincount(train.items, minlength=interactions.num_items), 1) / len(train)
     )
     batches = _Batches(train, model.history, rng)
-    unnumbered = model.unnumbered if data.items.num_slots else 0.0
+    id_dropout = model.id_dropout if data.items.num_slots else 0.0
     optimum, rate, cuts_left = -np.inf, model.learning_rate, _CUTS
-    moments = start(params)
+    best_moments = moments = start(params)
     for done in range(model.max_rounds):
         for items, weights, users in batches.round():
             targets = items[:, model.history :].reshape(-1)
-            is_numbered = (rng.random(len(targets)) >= unnumbered).astype(np.float32)
+            is_numbered = (rng.random(len(targets)) >= id_dropout).astype(np.float32)
             params, moments = step(
                 params, moments, np.float32(rate), items, weights, users, is_numbered,
                 data.item_weights(targets), data.user_weights(users), log_share_I[targets].astype(np.float32),
@@ -175,14 +176,16 @@ def _score(data: _Data, params: Params, held_out: NDArray[np.int64]) -> float:
     """Return the NDCG, without a cut-off, of the held-out visits among all items not visited before."""
     fitted, visits = data.fitted(params), data.visits
     gains = 0.0
-    for start in range(0, len(held_out), 256):
-        users = held_out[start : start + 256]
+    at_once = max(1, _SCORES_AT_ONCE // data.num_items)
+    for start in range(0, len(held_out), at_once):
+        users = held_out[start : start + at_once]
         ends = visits.starts[users + 1] - 1
         scores_VI = fitted.scores(data.user_batch(visits.before(ends, data.model.history), users))
         for row, (user, end) in enumerate(zip(users, ends, strict=True)):
             target = scores_VI[row, visits.items[end]]
             scores_VI[row, visits.items[visits.starts[user] : end]] = -np.inf
-            gains += 1.0 / np.log2(1.0 + (scores_VI[row] >= target).sum())
+            # Not a number is not below the target either: what diverged ranks last.
+            gains += 1.0 / np.log2(1.0 + (~(scores_VI[row] < target)).sum())
     return gains / max(len(held_out), 1)
 
 
