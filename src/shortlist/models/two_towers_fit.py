@@ -1,4 +1,4 @@
-"""Training of `TwoTowers`, with JAX.
+"""Training of `TwoTowers`: what is learned from, when to stop, and what is kept.
 
 G chunks of a batch, L history, C targets of a chunk, B = G * C targets, H heads, I items, D width, S slots of
 the items' attributes, T of the users', X = (H + 1) * D, V held-out users.
@@ -6,9 +6,7 @@ the items' attributes, T of the users', X = (H + 1) * D, V held-out users.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,10 +15,10 @@ from numpy.typing import NDArray
 from shortlist.index.exact import ExactIndex
 from shortlist.models.attribute_slots import AttributeSlots
 from shortlist.models.contract import Progress
-from shortlist.models.errors import ModelError
 from shortlist.models.retrieval import Attributes, Interactions, UserBatch
-from shortlist.models.sequence_chunks import TARGETS, Visits
+from shortlist.models.sequence_chunks import Visits
 from shortlist.models.two_towers import FittedTwoTowers, TwoTowers
+from shortlist.models.two_towers_step import attention_logits, training_step
 
 Params = dict[str, NDArray[np.float32]]
 
@@ -39,17 +37,13 @@ def fit_towers(
 ) -> FittedTwoTowers:
     """Fit both towers; see `TwoTowers.fit`."""
     rng = np.random.default_rng(seed)
-    data = _Data(model, interactions)
-    best = params = _initial(model, data, rng)
-    if len(data.visits) < 2:
+    data = TowerData(model, interactions, rng)
+    best = params = initial_parameters(model, data, rng)
+    if len(data.train) == 0:
         return data.fitted(params)
-    step, start = _steps(model.history)
-    held_out = _held_out(data.visits, interactions.num_items, rng)
-    train = data.visits.without_last(held_out)
-    log_share_I = np.log(
-        np.maximum(np.bincount(train.items, minlength=interactions.num_items), 1) / len(train)
-    )
-    batches = _Batches(train, model.history, rng)
+    step, start = training_step(model.history)
+    log_share_I = np.log(np.maximum(data.counts_I, 1) / len(data.train)).astype(np.float32)
+    batches = _Batches(data.train, model.history, rng)
     id_dropout = model.id_dropout if data.items.num_slots else 0.0
     optimum, rate, cuts_left = -np.inf, model.learning_rate, _CUTS
     best_moments = moments = start(params)
@@ -59,9 +53,9 @@ def fit_towers(
             is_numbered = (rng.random(len(targets)) >= id_dropout).astype(np.float32)
             params, moments = step(
                 params, moments, np.float32(rate), items, weights, users, is_numbered,
-                data.item_weights(targets), data.user_weights(users), log_share_I[targets].astype(np.float32),
+                data.item_weights(targets), data.user_weights(users), log_share_I[targets],
             )  # fmt: skip
-        score = _score(data, {name: np.asarray(array) for name, array in params.items()}, held_out)
+        score = _score(data, {name: np.asarray(array) for name, array in params.items()})
         if score > optimum:
             optimum, best, best_moments = score, params, moments
         elif cuts_left == 0:
@@ -76,31 +70,38 @@ def fit_towers(
     return data.fitted({name: np.asarray(array) for name, array in best.items()})
 
 
-class _Data:
-    """What is learned from, and how attributes are read."""
+class TowerData:
+    """What is learned from, what is held out, and how attributes are read."""
 
-    def __init__(self, model: TwoTowers, interactions: Interactions) -> None:
+    def __init__(self, model: TwoTowers, interactions: Interactions, rng: np.random.Generator) -> None:
         self.model = model
         self.num_items = interactions.num_items
         self.visits = Visits.first(interactions)
+        self.held_out = _held_out(self.visits, self.num_items, rng)
+        self.train = self.visits.without_last(self.held_out)
+        self.counts_I = np.bincount(self.train.items, minlength=self.num_items)
         self.items = AttributeSlots.fit(interactions.item_attributes)
         self.users = AttributeSlots.fit(interactions.user_attributes)
         self._item_rows = _rows(interactions.item_attributes, interactions.num_items)
         self._user_rows = _rows(interactions.user_attributes, interactions.num_users)
 
     def item_weights(self, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return what items weigh on the slots of their attributes, float32 [N, S]."""
         return self.items.weights(self._item_rows[items])
 
     def user_weights(self, users: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what users weigh on the slots of their attributes, float32 [N, T]."""
         return self.users.weights(self._user_rows[users])
 
     def user_batch(self, history: UserBatch, users: NDArray[np.int64]) -> UserBatch:
+        """Add what is known of some users to their histories."""
         return replace(history, attributes=self._user_rows[users])
 
     def fitted(self, params: Params) -> FittedTwoTowers:
+        """Make the model that serves from the parameters that were trained."""
         arrays = dict(params)
         # An item without a visit keeps nothing of what it was given at random: it is as new.
-        is_visited_I = np.bincount(self.visits.items, minlength=self.num_items) > 0
+        is_visited_I = self.counts_I > 0
         numbered, slots = arrays.pop("numbered") * is_visited_I[:, None], arrays["item_slots"]
         vectors = [
             numbered[start : start + 4096] + self.items.weights(self._item_rows[start : start + 4096]) @ slots
@@ -108,7 +109,7 @@ class _Data:
         ]
         query = arrays.pop("query")
         arrays["logits"] = np.where(
-            is_visited_I[:, None], _logits(np, arrays["history"], query), _PASSED_OVER
+            is_visited_I[:, None], attention_logits(np, arrays["history"], query), _PASSED_OVER
         )
         index = ExactIndex(np.concatenate([numbered[:0], *vectors]))
         return FittedTwoTowers(index, self.items, self.users, arrays)
@@ -118,7 +119,8 @@ def _rows(attributes: Attributes | None, count: int) -> NDArray[np.float32]:
     return np.empty((count, 0), np.float32) if attributes is None else attributes.values
 
 
-def _initial(model: TwoTowers, data: _Data, rng: np.random.Generator) -> Params:
+def initial_parameters(model: TwoTowers, data: TowerData, rng: np.random.Generator) -> Params:
+    """Draw the parameters that training begins with."""
     width, heads = model.width, model.heads
     start = (heads + 1) * width
 
@@ -143,11 +145,6 @@ def _initial(model: TwoTowers, data: _Data, rng: np.random.Generator) -> Params:
     }  # fmt: skip
 
 
-def _logits(xp: Any, history: Any, query: Any) -> Any:
-    """Return the attention on an item, [I, H]; bounded, so that no exponential overflows."""
-    return 4.0 * xp.tanh(history @ query)
-
-
 class _Batches:
     """Batches of chunks, each chunk once before any again."""
 
@@ -168,13 +165,14 @@ class _Batches:
 def _held_out(visits: Visits, num_items: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw whose last visit decides when to stop, int64 [V]."""
     candidates = np.flatnonzero(np.diff(visits.starts) >= 2)
-    count = min(_MAX_HELD_OUT, (len(candidates) + 1) // 2, max(1, _MAX_VALID_SCORES // num_items))
+    most = max(1, _MAX_VALID_SCORES // max(num_items, 1))
+    count = min(_MAX_HELD_OUT, (len(candidates) + 1) // 2, most)
     return np.sort(rng.choice(candidates, count, replace=False))
 
 
-def _score(data: _Data, params: Params, held_out: NDArray[np.int64]) -> float:
+def _score(data: TowerData, params: Params) -> float:
     """Return the NDCG, without a cut-off, of the held-out visits among all items not visited before."""
-    fitted, visits = data.fitted(params), data.visits
+    fitted, visits, held_out = data.fitted(params), data.visits, data.held_out
     gains = 0.0
     at_once = max(1, _SCORES_AT_ONCE // data.num_items)
     for start in range(0, len(held_out), at_once):
@@ -187,75 +185,3 @@ def _score(data: _Data, params: Params, held_out: NDArray[np.int64]) -> float:
             # Not a number is not below the target either: what diverged ranks last.
             gains += 1.0 / np.log2(1.0 + (~(scores_VI[row] < target)).sum())
     return gains / max(len(held_out), 1)
-
-
-@lru_cache(maxsize=8)
-def _steps(history: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return one step of training, compiled once for each shape, and the start of Adam's moments."""
-    try:
-        import jax
-        import jax.numpy as jnp
-        import optax
-    except ImportError as error:
-        raise ModelError(
-            'TwoTowers: expected JAX to train with, received none. Install it: pip install "shortlist[deep]".'
-        ) from error
-    adam = optax.scale_by_adam()
-    users_of = chunk_users(history)
-
-    def loss(
-        params: Any, items_GS: Any, weights_GC: Any, users_G: Any, is_numbered_B: Any, item_weights_BS: Any,
-        user_weights_GT: Any, log_share_B: Any,
-    ) -> Any:  # fmt: skip
-        targets_B = items_GS[:, history:].reshape(-1)
-        weights_B = weights_GC.reshape(-1)
-        numbered_BD = params["numbered"][jnp.maximum(targets_B, 0)] * is_numbered_B[:, None]
-        item_BD = numbered_BD + item_weights_BS @ params["item_slots"]
-        user_BD = users_of(params, items_GS, user_weights_GT)
-        logits_BB = user_BD @ item_BD[:, :-1].T + item_BD[:, -1] - log_share_B
-        owner_B = jnp.repeat(users_G, TARGETS)
-        # A user's other items are no negatives, nor is the target where it stands elsewhere in the batch.
-        is_other = (owner_B[:, None] != owner_B) & (targets_B[:, None] != targets_B) & (targets_B >= 0)
-        own_B = jnp.diagonal(logits_BB)
-        logits_BB = jnp.where(is_other | jnp.eye(len(targets_B), dtype=bool), logits_BB, -jnp.inf)
-        losses_B = jax.nn.logsumexp(logits_BB, axis=1) - own_B
-        return (weights_B * losses_B).sum() / jnp.maximum(weights_B.sum(), 1e-6)
-
-    def step(params: Any, moments: Any, rate: Any, *batch: Any) -> Any:
-        gradients = jax.grad(loss)(params, *batch)
-        updates, moments = adam.update(gradients, moments, params)
-        return jax.tree.map(lambda value, update: value - rate * update, params, updates), moments
-
-    return jax.jit(step), adam.init
-
-
-def chunk_users(history: int) -> Callable[..., Any]:
-    """Return the user's tower for training: as it was before each target of some chunks.
-
-    It takes the parameters, items int32 [G, L + C] as from `Visits.batch` and what is known of the chunks'
-    users, float32 [G, T], and gives float32 [B, D]; `FittedTwoTowers.user_vectors` gives the same for one.
-    """
-    import jax.numpy as jnp
-
-    # The place of the history that each target finds each item of its chunk at: [C, L + C].
-    place_CS = history + np.arange(TARGETS)[:, None] - np.arange(history + TARGETS) - 1
-    is_past_CS = (place_CS >= 0) & (place_CS < history)
-    place_CS = np.where(is_past_CS, place_CS, 0)
-
-    def users_of(params: Any, items_GS: Any, user_weights_GT: Any) -> Any:
-        vectors_GSD = params["history"][jnp.maximum(items_GS, 0)]
-        logits_GSH = _logits(jnp, vectors_GSD, params["query"])
-        weights_GSH = jnp.exp(logits_GSH) * (items_GS >= 0)[:, :, None]
-        places_HCS = jnp.exp(params["places"][:, place_CS]) * is_past_CS
-        sums_GCH = 1.0 + jnp.einsum("hcs,gsh->gch", places_HCS, weights_GSH)
-        pooled_GCHD = jnp.einsum("hcs,gsh,gsd->gchd", places_HCS, weights_GSH, vectors_GSD)
-        pooled_GCHD /= sums_GCH[..., None]
-        num_chunks = items_GS.shape[0]
-        known_GD = user_weights_GT @ params["user_slots"]
-        known_GCD = jnp.broadcast_to(known_GD[:, None], (num_chunks, TARGETS, known_GD.shape[1]))
-        start = jnp.concatenate([pooled_GCHD.reshape(num_chunks, TARGETS, -1), known_GCD], axis=-1)
-        start_BX = start.reshape(num_chunks * TARGETS, -1)
-        hidden_BM = jnp.maximum(start_BX @ params["hidden"] + params["hidden_bias"], 0.0)
-        return start_BX @ params["skip"] + hidden_BM @ params["out"] + params["bias"]
-
-    return users_of
