@@ -70,6 +70,7 @@ def main() -> None:
     ):
         fitted, minutes = fit(name, model, train)
         recall = judge(fitted, holdout.cases, k=K).interval("Recall")
+        console.print(f"          {shown(recall)}", style="dim")
         table.add_row(
             name, shown(recall), "", "", f"{minutes:.1f}", f"{request_ms(fitted, holdout.cases):.2f}"
         )
@@ -87,6 +88,7 @@ def main() -> None:
         score = judge(fitted, without.cases, k=K)
         is_sought_M = is_new_I[without.cases.relevant.items]
         among = judge(fitted, only(without.cases, is_new_I), k=K)
+        console.print(f"          {shown(score.interval('Recall'))}", style="dim")
         table.add_row(
             f"{name}, without the new movies", shown(score.interval("Recall")),
             shown(score.interval("Recall", is_sought_M)), shown(among.interval("Recall")),

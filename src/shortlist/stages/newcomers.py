@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shortlist.features.attributes import attribute_rows
 from shortlist.features.encoders import Encoding
 from shortlist.features.online import OnlineState
+from shortlist.index.top import top_n
 from shortlist.stages.contract import Items, Retrieved
 
 Place = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -55,9 +56,10 @@ class Newcomers:
     def nearest(self, state: OnlineState, user_D: NDArray[np.float32], n: int) -> Retrieved:
         """Return the at most n new items with the greatest inner product, best first."""
         placed = self._up_to_date(state)
-        codes_J, scores_J = placed.codes[placed.is_described], placed.vectors[placed.is_described] @ user_D
-        best = np.argsort(-scores_J, kind="stable")[:n]
-        return Retrieved(codes_J[best], scores_J[best])
+        scores_J = np.where(placed.is_described, placed.vectors @ user_D, -np.inf)
+        places, scores = top_n(np.asarray(scores_J, np.float32)[None, :], n)
+        num_found = int((places[0] >= 0).sum())
+        return Retrieved(placed.codes[places[0, :num_found]], scores[0, :num_found])
 
     def _up_to_date(self, state: OnlineState) -> _Placed:
         placed = self._placed
