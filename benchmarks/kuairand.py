@@ -30,9 +30,10 @@ from shortlist.metrics import Interval, bootstrap_mean, gauc, log_loss
 from shortlist.models.boosted_trees import BoostedTrees
 from shortlist.models.contract import FittedRanker, RankingModel
 from shortlist.models.logistic import Logistic
-from shortlist.offline.dataset import Dataset, make_dataset, read_trials
+from shortlist.offline.dataset import Dataset, make_dataset
 from shortlist.offline.evaluate import auc_interval, row_losses
 from shortlist.offline.splits import Period
+from shortlist.offline.trials import shown_trials
 from shortlist.recipes.kuairand.adapter import history_sources
 from shortlist.recipes.kuairand.app import app
 
@@ -58,25 +59,18 @@ console = Console(width=150)
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as scratch, SqliteLog(Path(scratch), log_schemas(app)) as log:
-        dataset = prepare(log)
-    truth = protocol_rows()
-    assert (truth["time_ms"] * 1000 == dataset.trials.times_us).all(), "the rows of the log, in order"
-    positive = {label: truth[column].astype(np.float32) for label, column in COLUMN.items()}
-    dataset = replace(dataset, trials=replace(dataset.trials, positive=positive))
-    is_train = truth["is_test"] == 0
+    dataset, train, test = load()
     users = dataset.trials.requests.users
-    test = np.flatnonzero(~is_train)
     table = Table(box=box.SIMPLE_HEAD, title="KuaiRand-Pure, 1-8 May", title_justify="left", pad_edge=False)
     for name in ("label", "model", "AUC (95 % over users)", "GAUC", "log loss", "fit s"):
         table.add_column(name, justify="left" if name in ("label", "model") else "right")
     for label, published in PUBLISHED.items():
-        labels = positive[label][test]
+        labels = dataset.trials.positive[label][test]
         table.add_row(label, "published", *("" if one is None else f"{one:.4f}" for one in published), "")
         for name, settings in SETTINGS.items():
-            model = choose(dataset, label, settings, np.flatnonzero(is_train))
+            model = choose(dataset, label, settings, train)
             started_s = time.perf_counter()
-            fitted = model.fit(dataset.examples(label, np.flatnonzero(is_train)), None)
+            fitted = model.fit(dataset.examples(label, train), None)
             fit_s = time.perf_counter() - started_s
             probabilities = fitted.predict(dataset.features[test])
             by_user = gauc(users[test], labels, probabilities)
@@ -93,13 +87,26 @@ def main() -> None:
     console.print(table)
 
 
+def load() -> tuple[Dataset, np.ndarray, np.ndarray]:
+    """The protocol's rows with features and its own labels; those to learn from, and those of the test."""
+    with tempfile.TemporaryDirectory() as scratch, SqliteLog(Path(scratch), log_schemas(app)) as log:
+        dataset = prepare(log)
+    truth = protocol_rows()
+    assert (truth["time_ms"] * 1000 == dataset.trials.times_us).all(), "the rows of the log, in order"
+    positive = {label: truth[column].astype(np.float32) for label, column in COLUMN.items()}
+    dataset = replace(dataset, trials=replace(dataset.trials, positive=positive))
+    return dataset, np.flatnonzero(truth["is_test"] == 0), np.flatnonzero(truth["is_test"] == 1)
+
+
 def prepare(log: SqliteLog) -> Dataset:
     started_s = time.perf_counter()
     report = log.import_history(history_sources(FOLDER))
     console.print(f"{time.perf_counter() - started_s:6.1f} s  import {report.num_imported:,} records")
     started_s = time.perf_counter()
     history = History.read(app, log)
-    trials = read_trials(history, log, [app.labels[label] for label in PUBLISHED])
+    # The impressions themselves: the lists of what was watched earlier hold more positives than there are
+    # impressions, so `read_trials` would draw negatives.
+    trials = shown_trials(history, [app.labels[label] for label in PUBLISHED])
     dataset = make_dataset(history, trials, Period(0, TEST_US))
     num_rows, num_columns = dataset.features.shape
     console.print(f"{time.perf_counter() - started_s:6.1f} s  {num_rows:,} rows of {num_columns} features")

@@ -54,19 +54,50 @@ def test_train_without_history_names_the_mend(folder):
 
 def test_backtest_publishes_nothing_and_writes_json(project):
     before = releases(Project.load())
-    said = run("backtest", "--json", "figures.json").output
+    said = " ".join(run("backtest", "--requests", "60", "--json", "figures.json").output.split())
     assert "Learned from" in said
     assert "BoostedTrees" in said
+    for name in ("how much of what people then chose", "ItemToItem", "union", "NotSeen", "sources' order"):
+        assert name in said
+    assert "60 moments of" in said
     assert releases(Project.load()) == before
-    models = json.loads((project / "figures.json").read_text())["folds"][0]["surfaces"][0]["labels"][
-        "engaged"
-    ]
+    (fold,) = json.loads((project / "figures.json").read_text())["folds"]
+    models = fold["surfaces"][0]["labels"]["engaged"]
     assert {"Rate", "Logistic", "BoostedTrees"} <= set(models["models"])
+    (funnel,) = fold["funnels"]
+    assert set(funnel["sources"]) == {"ItemToItem", "Popular", "Fresh"}
+    best = max(source["recall"][0] for source in funnel["sources"].values())
+    assert best <= funnel["union_recall"][0] <= 1
+    assert [order["name"] for order in funnel["orders"]][:2] == ["sources' order", "ranker"]
 
 
 def test_a_backtest_leaves_something_to_learn_from_with_many_folds(project):
-    said = run("backtest", "--folds", "5").output
+    said = run("backtest", "--folds", "5", "--requests", "0").output
     assert said.count("Learned from") == 5
+    assert "union" not in said, "no replay was asked for"
+
+
+def test_ladder_prints_and_writes_the_sheet_and_publishes(project):
+    said = " ".join(
+        run("ladder", "--requests", "100", "--json", "sheet.json", "--markdown", "sheet.md").output.split()
+    )
+    for name in (
+        "home: rungs for engaged",
+        "the rest of 15 ms",
+        "RAM MB",
+        "chosen",
+        "home: sources",
+        "Fresh",
+    ):
+        assert name in said
+    current = Project.load().registry().current()
+    assert f"Release {current[:12]} serves" in said
+    figures = json.loads((project / "sheet.json").read_text())
+    assert [part["label"] for part in figures["parts"]] == ["engaged", "liked", None]
+    markdown = (project / "sheet.md").read_text()
+    assert markdown.startswith("# video: trade-offs\n\n### home: rungs for engaged")
+    assert figures["markdown"] in markdown
+    assert "Trade-offs" in run("releases", "show", current[:8]).output
 
 
 def test_a_release_is_shown_and_verified(project):

@@ -11,7 +11,8 @@ import shortlist
 from cli.tiny import in_process_of_its_own
 from cli.tiny import shortlist as run
 
-VERBS = ["demo", "init", "check", "world", "import", "train", "backtest", "serve", "recommend", "releases"]
+VERBS = ["demo", "init", "check", "world", "import", "train", "ladder", "backtest", "serve", "recommend"]
+VERBS += ["releases"]
 HEAVY = {"duckdb", "lightgbm", "numba", "numpy", "scipy", "uvicorn"}
 
 

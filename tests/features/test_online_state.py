@@ -12,10 +12,11 @@ import shortlist as sl
 from shortlist.declare.app import App
 from shortlist.features.encoders import Encoding
 from shortlist.features.online import LogGap, OnlineState
+from shortlist.features.rows import after, upto
 from shortlist.features.snapshot import FILE, SnapshotMismatch, write_snapshot
 from shortlist.features.values import Values
 from shortlist.features.vocabulary import Vocabulary
-from shortlist.log.columns import Batch, Columns, Strings
+from shortlist.log.columns import Batch, Columns, Floats, Strings
 
 SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
@@ -185,3 +186,36 @@ def test_a_text_is_numbered_by_the_encoding_however_the_vocabulary_grew() -> Non
     other = Vocabulary(["t2"])
     numbers = encoding.encode("topic", Values("str", np.array([0]), np.array([True]), other))
     assert numbers.tolist() == [1.0]
+
+
+def test_a_batch_can_be_cut_anywhere_and_its_end_is_not_known_before_it() -> None:
+    times_us = DAY_US + np.arange(40) * SECOND_US
+    users, videos = [f"u{n}" for n in range(7)], [f"v{n}" for n in range(11)]
+    whole = OnlineState(declaration())
+    whole.apply(watches(1, times_us, users, videos))
+    for cut in (1, 5, 23, 40):
+        batch, state = watches(1, times_us, users, videos), OnlineState(declaration())
+        state.apply(upto(batch, cut))
+        assert state.last_seq == cut
+        assert set(state.items.vocabulary.texts()) == set(videos[:cut])
+        assert set(state.users.vocabulary.texts()) == set(users[:cut])
+        state.apply(after(batch, cut))
+        assert state.last_seq == 40
+        np.testing.assert_array_equal(read(state, "u3", videos), read(whole, "u3", videos))
+
+
+def test_a_cut_keeps_nulls_and_lists() -> None:
+    fields = {
+        "topic": Strings(np.array([-1, 1, 0, 1], np.int32), ["a", "b"]),
+        "vector": Floats(np.array([0, 2, 2, 3, 5]), np.arange(5, dtype=np.float32)),
+    }
+    seqs = np.arange(1, 5)
+    batch = Batch(1, 4, {"video": Columns("video", seqs, seqs, seqs, fields)})  # type: ignore[arg-type]
+    cut = upto(batch, 2).kinds["video"]
+    topic, vector = cut.fields["topic"], cut.fields["vector"]
+    assert isinstance(topic, Strings)
+    assert isinstance(vector, Floats)
+    assert [topic.values[code] if code >= 0 else None for code in topic.codes] == [None, "b"]
+    assert topic.values == ["b"]
+    assert vector.offsets.tolist() == [0, 2, 2]
+    assert upto(batch, 0).kinds == {}

@@ -49,6 +49,10 @@ def test_matches_scikit_learn(drawn, k):
         expected = average_precision_score(label[first], score[first]) * num_hits if num_hits else 0.0
         found = ranks.average_precision_at(k).values[row]
         assert found == pytest.approx(expected / min(label.sum(), k))
+        # Where the positives exceed the slots the recall is the precision, else it is not capped.
+        capped = precision_score if label.sum() > k else recall_score
+        expected = capped(label, shown[row], zero_division=0.0)
+        assert ranks.capped_recall_at(k).values[row] == pytest.approx(expected)
         assert ranks.hit_rate_at(k).values[row] == (num_hits > 0)
         best = np.argmax(np.where(label, score, -1.0))
         reciprocal = label_ranking_average_precision_score([np.arange(LENGTH) == best], [score])

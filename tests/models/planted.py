@@ -47,6 +47,7 @@ def interactions(num_users: int, num_items: int, num_events: int, seed: int) -> 
         weights=rng.choice([0.5, 1.0, 2.0], num_events).astype(np.float32),
         num_users=num_users,
         num_items=num_items,
+        item_ids=[f"item-{number}" for number in range(num_items)],
     )
 
 

@@ -20,7 +20,7 @@ def test_users_by_what_is_known_of_them(counts):
     short = [at for at, count in enumerate(counts) if 0 < count < SHORT_HISTORY]
     assert found.get("users with a short history", []) == short
     most = sorted(counts, reverse=True)[: max(1, round(0.1 * len(counts)))]
-    heavy = [at for at, count in enumerate(counts) if count and count >= most[-1]]
+    heavy = [at for at, count in enumerate(counts) if count > min(counts) and count >= most[-1]]
     assert found.get("heavy users", []) == heavy
 
 

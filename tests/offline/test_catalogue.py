@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shortlist.features.encoders import Encoding
 from shortlist.metrics import coverage, gini, novelty
-from shortlist.models.retrieval import FittedRetrieval, UserBatch
+from shortlist.models.retrieval import Attributes, FittedRetrieval, UserBatch
 from shortlist.offline.cases import Cases, ItemLists
 from shortlist.offline.catalogue import METRICS, compare, judge
 from shortlist.offline.errors import OfflineError
@@ -81,6 +82,7 @@ def naive_metrics(order: list[int], relevant: list[int], k: int) -> dict[str, fl
     return {
         "HR": float(any(hits)),
         "Recall": sum(hits) / len(relevant),
+        "CappedRecall": sum(hits) / best,
         "Precision": sum(hits) / k,
         "NDCG": sum(1 / math.log2(place + 1) for place in places)
         / sum(1 / math.log2(place + 1) for place in range(1, best + 1)),
@@ -203,8 +205,20 @@ def test_the_sample_depends_on_the_seed_alone(crowd):
     other = judge(Table(scores), cases, sampled_negatives=20, seed=1)
     np.testing.assert_array_equal(first.ranks, again.ranks)
     assert (first.ranks != other.ranks).any()
-    everything = judge(Table(scores), cases, sampled_negatives=1_000)
-    np.testing.assert_array_equal(everything.ranks, judge(Table(scores), cases).ranks)
+    # There are 60 candidates besides the three that should be found: to draw them all is to draw none.
+    for all_of_them in (60, 1_000):
+        everything = judge(Table(scores), cases, sampled_negatives=all_of_them)
+        np.testing.assert_array_equal(everything.ranks, judge(Table(scores), cases).ranks)
+
+
+def test_a_score_is_read_at_a_smaller_cut_off(crowd):
+    cases, scores = crowd
+    wide, narrow = judge(Table(scores), cases, k=20), judge(Table(scores), cases, k=5)
+    assert wide.at(5).figures() == narrow.figures()
+    assert wide.at(20).figures() == wide.figures()
+    for k in (0, 21):
+        with pytest.raises(OfflineError, match="k: expected 1 to 20"):
+            wide.at(k)
 
 
 def test_progress_ends_at_the_number_of_cases(crowd):
@@ -224,6 +238,15 @@ def test_figures_beyond_accuracy_are_those_of_the_slates(crowd):
     topics = np.arange(80) % 3
     differs = [topics[one] != topics[two] for one, two in score.slates]
     assert score.diversity(topics).value == pytest.approx(np.mean(differs))
+    with pytest.raises(OfflineError, match=r"diversity: expected .* of none, received topic"):
+        score.diversity("topic")
+
+    # An attribute by its name; of every fourth item nothing is known, which is unlike everything.
+    values = np.where(np.arange(80) % 4, topics, np.nan).astype(np.float32)[:, None]
+    encoding = Encoding(["topic"], {"topic": ["a", "b", "c"]})
+    told = replace(score, cases=replace(cases, item_attributes=Attributes(values, encoding)))
+    differs = [topics[one] != topics[two] or one % 4 == 0 or two % 4 == 0 for one, two in score.slates]
+    assert told.figures()["diversity of topic"] == pytest.approx(np.mean(differs))
 
 
 def test_a_sample_of_the_cases_is_judged_as_they_are(crowd):
@@ -257,5 +280,7 @@ def test_a_setting_or_a_metric_that_is_none_is_named(crowd):
     cases, scores = crowd
     with pytest.raises(OfflineError, match="k: expected 1 or more, received 0"):
         judge(Table(scores), cases, k=0)
-    with pytest.raises(OfflineError, match="metric: expected one of HR, Recall, Precision, NDCG, MRR, MAP"):
+    with pytest.raises(
+        OfflineError, match="metric: expected one of HR, Recall, CappedRecall, Precision, NDCG, MRR, MAP"
+    ):
         judge(Table(scores), cases).interval("accuracy")

@@ -120,6 +120,13 @@ def test_the_interval_of_an_auc_is_that_of_repeated_rows():
         values.append(auc(labels[rows], scores[rows]))
     assert found.value == auc(labels, scores)
     np.testing.assert_allclose([found.low, found.high], np.quantile(values, [0.025, 0.975]))
+    nearly = np.round(scores, 2)
+    again, gains = np.random.default_rng(9), []
+    for _ in range(25):
+        rows = np.concatenate([np.flatnonzero(users == user) for user in again.integers(0, 40, 40)])
+        gains.append(auc(labels[rows], scores[rows]) - auc(labels[rows], nearly[rows]))
+    gain = auc_interval(labels, scores, users, beside=nearly, seed=9, num_resamples=25)
+    np.testing.assert_allclose([gain.low, gain.high], np.quantile(gains, [0.025, 0.975]), atol=1e-12)
 
 
 def test_the_baselines_are_smoothed_shares_of_training():

@@ -12,12 +12,14 @@ from shortlist.models.popularity import Popularity
 from shortlist.models.retrieval import FittedRetrieval, UserBatch
 from shortlist.offline.catalogue import judge
 from shortlist.offline.catalogue_slices import by_slice, case_slices
-from shortlist.offline.data_set import DataSet
-from shortlist.offline.dataset import Dataset
+from shortlist.offline.dataset import Dataset, make_dataset, read_trials
 from shortlist.offline.evaluate import score_label
+from shortlist.offline.named_interactions import NamedInteractions
 from shortlist.offline.protocols import split_by_time
 from shortlist.offline.slices import score_slices, trial_slices
+from shortlist.offline.splits import split_by_share
 from shortlist.offline.trials import Trials
+from shortlist.recipes.video.app import app
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def holdout():
     times = np.arange(4000)
     users = np.minimum(random.geometric(0.02, 4000), 200) + times // 40
     items = np.minimum(random.geometric(0.03, 4000), 150) + times // 100
-    data = DataSet.from_events(users, items, times)
+    data = NamedInteractions.from_events(users, items, times)
     who, what = data.user_ids, data.item_ids
     data = data.with_user_attributes(who, {"country": np.array(["de", "fr", "it"])[who % 3]})
     data = data.with_item_attributes(what[1:], {"minutes": what[1:] * 1.5})
@@ -159,3 +161,17 @@ def test_a_slice_is_scored_as_its_rows_alone_would_be(dataset):
     one_user = {"one": np.flatnonzero(dataset.trials.requests.users[rows] == 3)}
     assert len(one_user["one"]) > 1
     assert score_slices(dataset, "good", rows, probabilities, one_user) == {}
+
+
+def test_the_attributes_of_a_declared_product_have_slices(history, log):
+    trials = read_trials(history, log, [app.labels["engaged"]])
+    split = split_by_share(trials.times_us, trials.settled_us, history.last_log_time_us)
+    dataset = make_dataset(history, trials, split.train)
+    train = trials.rows("engaged", split.train, split.learnt_us)
+    rows = trials.rows("engaged", split.test, split.judged_us)
+    slices = trial_slices(dataset, train, rows)
+    by_country = [places for name, places in slices.items() if name.startswith("user.country: ")]
+    assert len(by_country) > 2
+    np.testing.assert_array_equal(np.sort(np.concatenate(by_country)), np.arange(len(rows)))
+    assert sum(name.startswith("video.duration_s: ") for name in slices) == 5
+    assert {name.split(":")[0] for name in slices if ":" in name} == {"user.country", "video.duration_s"}

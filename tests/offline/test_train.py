@@ -107,13 +107,15 @@ def test_progress_names_every_step_and_its_seconds(again, log):
 
 
 def test_a_backtest_rolls_through_the_log(log, trained):
-    report = backtest(app, log, num_folds=2, test=0.2)
+    report = backtest(app, log, num_folds=2, test=0.2, num_requests=50)
     first, second = report.folds
     assert second.split == trained.split
     assert first.split.test.end_us == second.split.test.start_us
     ours = [comparison_as_dict(one, is_timed=False) for one in second.comparisons]
     assert ours == [comparison_as_dict(one, is_timed=False) for one in trained.comparisons]
+    assert [fold.funnels[0].num_moments for fold in report.folds] == [50, 50]
     plain = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert 0 < plain["folds"][1]["funnels"][0]["union_recall"][0] < 1
     assert plain["folds"][0]["surfaces"][0]["labels"]["liked"]["models"]["Logistic"]["fit_s"] > 0
 
 
@@ -248,7 +250,7 @@ def test_a_surface_without_a_ranker_trains_its_sources(log, tmp_path):
     assert report.split is None
     loaded = load_contents(registry.open(report.release).folder, plain)["home"]
     assert loaded.rankers == {}
-    assert loaded.retrieval[0].scores.sum() > 0
+    assert loaded.retrieval[0].counts.sum() > 0
 
 
 def test_an_app_without_a_surface_is_refused(log, tmp_path):
@@ -256,5 +258,5 @@ def test_an_app_without_a_surface_is_refused(log, tmp_path):
     bare.event("watch", bare.entity("user"), bare.entity("video"))
     with pytest.raises(OfflineError, match="a surface to train for"):
         train(bare, log, Registry(tmp_path))
-    with pytest.raises(OfflineError, match="a surface with a ranker"):
+    with pytest.raises(OfflineError, match="a surface to judge"):
         backtest(bare, log)

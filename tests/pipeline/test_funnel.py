@@ -57,6 +57,15 @@ def plain():
     return workshop(lambda town: everything(town)[:5], ranker=True)
 
 
+def test_what_is_inspected_is_what_is_answered(shop):
+    asked = shop.query(k=8, seed=5)
+    record, answer = shop.funnel.inspect(asked), shop.funnel.recommend(asked)
+    assert record.slates[-1][1].items[:8].tolist() == answer.items.tolist()
+    assert [one.stage for one in record.stages] == [one.stage for one in answer.trace.stages]
+    assert set(shop.funnel.source_names) == {"ItemToItem", "Popular", "Fresh"}
+    assert record.proposals.keys() == {0, 1, 2}
+
+
 class TestASlate:
     def test_all_is_well(self, shop):
         answer = shop.funnel.recommend(shop.query(device="tv"))

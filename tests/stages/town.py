@@ -132,6 +132,7 @@ def watched() -> Interactions:
     return Interactions(
         users, ghost, times_us, np.ones(len(codes), np.float32), NUM_USERS, len(items),
         known_of(state.users, [f"u{number}" for number in range(NUM_USERS)]), known_of(state.items, items),
+        item_ids=items,
     )  # fmt: skip
 
 
@@ -142,7 +143,7 @@ def known_of(table: EntityTable, ids: Sequence[str]) -> Attributes:
 
 
 def fitted_for(stage: object) -> FittedRetrieval | None:
-    """Fit what a source needs fitted, each model once."""
+    """Fit what a source needs fitted; once for equal models, which may take seconds."""
     model = getattr(stage, "model", None)
     return None if model is None else _fitted(model)
 

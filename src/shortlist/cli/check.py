@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from shortlist.cli import leaks
 from shortlist.cli.console import console, plain, say, show, table
 from shortlist.cli.project import DATA, DECLARATION, Data, Declaration, Project
 from shortlist.declare.app import App
@@ -14,15 +17,32 @@ from shortlist.declare.types import duration_text
 if TYPE_CHECKING:
     from rich.table import Table
 
-EXAMPLES = ("shortlist check",)
+EXAMPLES = ("shortlist check", "shortlist check --leakage")
 
 
-def run(app: Declaration = DECLARATION, data: Data = DATA) -> None:
+def run(
+    leakage: Annotated[
+        bool,
+        typer.Option(
+            "--leakage",
+            help="Look for features that know the future instead; status 1 when there is one.",
+        ),
+    ] = False,
+    app: Declaration = DECLARATION,
+    data: Data = DATA,
+) -> None:
     """Validate the declaration, print what was understood, and compare it with the log and the release.
 
     Nothing is written. An error says what was expected, what came, and how to mend it.
+
+    What is folded from the log, such as a count, is computed up to the request and cannot know what follows.
+    An attribute or a field of the context that came with an import can: a copy of the outcome, a total of the
+    whole period, a mean that counts its own row, a value that was read at the end. --leakage reads the log
+    and says which does, how it was seen, and how to mend it.
     """
     project = Project.load(app, data)
+    if leakage:
+        raise typer.Exit(leaks.run(project))
     printed = console()
     declared = project.app
     say(f"[bold]{declared.name}[/]  [dim]fingerprint {declared.fingerprint()}[/]", "")

@@ -15,6 +15,7 @@ from shortlist.cli import (
     demo,
     import_history,
     init,
+    ladder,
     recommend,
     releases,
     serve,
@@ -94,7 +95,7 @@ def shortlist(
 
 _VERBS: dict[str, ModuleType] = {
     "demo": demo, "init": init, "check": check, "world": world, "import": import_history, "train": train,
-    "backtest": backtest, "serve": serve, "recommend": recommend,
+    "ladder": ladder, "backtest": backtest, "serve": serve, "recommend": recommend,
 }  # fmt: skip
 
 for name, verb in _VERBS.items():

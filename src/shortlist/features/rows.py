@@ -128,6 +128,31 @@ def after(batch: Batch, seq: int) -> Batch:
     return Batch(seq + 1, batch.last_seq, kinds)
 
 
+def upto(batch: Batch, seq: int) -> Batch:
+    """Return the part of a batch up to a sequence number; of its texts, only those that this part holds."""
+    kinds: dict[str, Columns] = {}
+    for kind, columns in batch.kinds.items():
+        end = int(np.searchsorted(columns.seq, seq, side="right"))
+        if end > 0:
+            fields = {name: _to_row(column, end) for name, column in columns.fields.items()}
+            kinds[kind] = Columns(
+                kind, columns.seq[:end], columns.log_time_us[:end], columns.event_time_us[:end], fields
+            )
+    return Batch(batch.first_seq, min(seq, batch.last_seq), kinds)
+
+
+def _to_row(column: Column, end: int) -> Column:
+    if isinstance(column, Strings):
+        # A fold numbers every text of a batch: one from beyond the end would be known too soon.
+        codes, numbers = np.unique(column.codes[:end], return_inverse=True)
+        texts = [column.values[code] for code in codes if code >= 0]
+        has_null = int(len(texts) < len(codes))
+        return Strings((numbers - has_null).astype(np.int32), texts)
+    if isinstance(column, Floats):
+        return Floats(column.offsets[: end + 1], column.values)
+    return column[:end]
+
+
 def _from_row(column: Column, start: int) -> Column:
     if isinstance(column, Strings):
         return Strings(column.codes[start:], column.values)

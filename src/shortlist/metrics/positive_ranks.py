@@ -72,6 +72,14 @@ class PositiveRanks:
         """Share of a list's positives that are among its first k."""
         return self._mean(self._hits_at(k) / self._num_positive_G)
 
+    def capped_recall_at(self, k: int) -> Mean:
+        """Positives among the first k, over the most that could be there: all of them, but k at most.
+
+        What Liang et al., "Variational autoencoders for collaborative filtering", WWW 2018, and the papers
+        that follow their protocol call Recall@k.
+        """
+        return self._mean(self._hits_at(k) / np.minimum(self._num_positive_G, k))
+
     def precision_at(self, k: int) -> Mean:
         """Positives among the first k, divided by k even where the list is shorter."""
         return self._mean(self._hits_at(k) / k)

@@ -22,6 +22,9 @@ from shortlist.models.errors import ModelError, require
 Progress = Callable[[int, int], None]
 """Called now and then while a model fits, with the steps done and the steps in all."""
 
+Shared = dict[str, NDArray[np.float32]]
+"""What was computed from one feature matrix that rankers have in common, by whatever names they give it."""
+
 _MAX_LOG_ODDS = 34.0  # 1 / (1 + exp(-34)) is still below 1 in float64
 
 
@@ -85,11 +88,38 @@ class Examples:
                 weights_ok, "Examples.weights", expected=f"{rows} positive weights", received=self.weights
             )
 
+    def rows(self, chosen: NDArray[np.bool_]) -> Examples:
+        """Return the rows that a mask bool [N] chooses."""
+        weights = None if self.weights is None else self.weights[chosen]
+        return Examples(
+            self.features[chosen], self.columns, self.labels[chosen], self.groups[chosen], weights
+        )
+
+
+def some_groups(groups: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """Return which rows belong to a random share of the groups, bool [N]: one group at least, and not all.
+
+    A single group's rows are split instead.
+    """
+    _, number_N = np.unique(groups, return_inverse=True)
+    if number_N.max() == 0:
+        number_N = np.arange(len(groups))
+    num_groups = int(number_N.max()) + 1
+    num_taken = min(max(1, round(share * num_groups)), num_groups - 1)
+    taken = np.zeros(num_groups, np.bool_)
+    taken[np.random.default_rng(seed).permutation(num_groups)[:num_taken]] = True
+    return np.asarray(taken[number_N], np.bool_)
+
 
 class RankingModel(ABC):
     """The definition of a model that scores rows of features; `kind` is the name of its file."""
 
     kind: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """What a table calls the model."""
+        return type(self).__name__
 
     @abstractmethod
     def fit(
@@ -109,13 +139,15 @@ class FittedRanker(ABC):
     kind: ClassVar[str]
     columns: tuple[FeatureColumn, ...]
 
-    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    def predict(self, features: NDArray[np.float32], shared: Shared | None = None) -> NDArray[np.float64]:
         """Return the probability of each row, float64 [N], strictly between 0 and 1.
 
         A row's probability depends on that row alone, bit for bit, whatever rows come with it.
 
         Args:
             features: float32 [N, F], in the order of `columns`; NaN is missing. Never changed.
+            shared: give the same dictionary to all rankers that are asked about the same matrix, and what
+                several of them need, such as the body of one network, is computed once.
 
         Raises:
             ModelError: when the matrix does not have F columns.
@@ -126,13 +158,18 @@ class FittedRanker(ABC):
                 f"{list(features.shape)}. Pass the columns it was trained on, in their order: "
                 f"{', '.join(column.name for column in self.columns)}."
             )
-        log_odds = self.log_odds(np.ascontiguousarray(features, dtype=np.float32))
+        contiguous = np.ascontiguousarray(features, dtype=np.float32)
+        log_odds = self.log_odds_sharing(contiguous, {} if shared is None else shared)
         bounded = np.clip(log_odds, -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
         return 1.0 / (1.0 + np.exp(-bounded))
 
     @abstractmethod
     def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return log(p / (1 - p)) of each row of a contiguous float32 [N, F] matrix; called by `predict`."""
+
+    def log_odds_sharing(self, features: NDArray[np.float32], shared: Shared) -> NDArray[np.float64]:
+        """Return `log_odds`; a model that has a part in common with others takes it from `shared`."""
+        return self.log_odds(features)
 
     @abstractmethod
     def importance(self) -> dict[str, float]:

@@ -15,6 +15,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.models.column_slots import column_keys
 from shortlist.models.contract import Examples, FeatureColumn, FittedRanker, Progress, RankingModel
 from shortlist.models.errors import ModelFileError, require
 from shortlist.models.files import (
@@ -70,7 +71,15 @@ class Logistic(RankingModel):
         """
         from shortlist.models.logistic_fit import optimum  # heavy, and needed for training only
 
-        keys = [self._keys(column, train.features[:, f]) for f, column in enumerate(train.columns)]
+        keys = [
+            column_keys(
+                column,
+                train.features[:, f],
+                num_knots=self.num_knots,
+                min_category_rows=self.min_category_rows,
+            )
+            for f, column in enumerate(train.columns)
+        ]
         places_NF = np.empty(train.features.shape, np.float32)
         for f, column in enumerate(train.columns):
             slots = np.arange(1.0 + len(keys[f]))
@@ -83,21 +92,6 @@ class Logistic(RankingModel):
             for f, column in enumerate(train.columns)
         ]
         return FittedLogistic(train.columns, intercept, keys, values, spread_F)
-
-    def _keys(self, column: FeatureColumn, values_N: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return a column's knots, or the categories that get a value of their own, increasing."""
-        finite_N = values_N[np.isfinite(values_N)].astype(np.float64)
-        if column.categorical:
-            categories, counts = np.unique(finite_N, return_counts=True)
-            return categories[counts >= self.min_category_rows]
-        if len(finite_N) == 0:
-            return np.zeros(1)
-        levels = np.linspace(0.0, 1.0, self.num_knots)
-        knots = np.unique(np.quantile(finite_N, levels, method="lower"))
-        if len(knots) < self.num_knots:  # one value takes up many quantiles: look at the others too
-            others = np.quantile(np.unique(finite_N), levels, method="lower")
-            knots = np.union1d(knots, others)
-        return knots
 
 
 class FittedLogistic(FittedRanker):

@@ -9,6 +9,7 @@ N interactions, B users asked for, L history, A attributes, D width, I items, n 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
@@ -75,6 +76,7 @@ class Interactions:
         num_items: how many items there are; those without an interaction count too.
         user_attributes: of the users 0..num_users-1, or None.
         item_attributes: of the items 0..num_items-1, or None.
+        item_ids: of the items 0..num_items-1, for a model that knows of items by their ids, or None.
 
     Raises:
         ModelError: when lengths disagree, a code is out of range, or times go back.
@@ -88,6 +90,7 @@ class Interactions:
     num_items: int
     user_attributes: Attributes | None = None
     item_attributes: Attributes | None = None
+    item_ids: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.users), len(self.items), len(self.times_us), len(self.weights)}
@@ -108,6 +111,8 @@ class Interactions:
         ):
             fits = attributes is None or len(attributes.values) == count
             require(fits, f"Interactions.{thing}", expected=f"{count} rows", received=attributes)
+        named = self.item_ids is None or len(self.item_ids) == self.num_items
+        require(named, "Interactions.item_ids", expected=f"{self.num_items} ids", received=self.item_ids)
 
     def __len__(self) -> int:
         return len(self.users)

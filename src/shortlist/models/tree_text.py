@@ -20,7 +20,13 @@ from shortlist.models.files import frozen
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2
 _MISSING_NONE, _MISSING_ZERO, _MISSING_NAN = 0, 1, 2
 
-_HEADER = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1", "objective": "binary sigmoid:1"}
+_HEADER = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1"}
+
+LOG_ODDS = "binary sigmoid:1"
+"""The objective whose scores are log-odds."""
+
+ORDERS = ("lambdarank", "rank_xendcg")
+"""Objectives whose scores order rows and mean nothing else."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class Trees:
     A child at or above 0 is a split, below 0 it is leaf `~child`; both count over the whole ensemble.
     """
 
+    objective: str
     num_features: int
     roots: NDArray[np.int32]  # [T] a split or a leaf
     feature: NDArray[np.int32]  # [S]
@@ -44,7 +51,7 @@ class Trees:
 
 
 def parse_trees(text: str) -> Trees:
-    """Parse the text of a LightGBM binary classifier.
+    """Parse the text of a LightGBM binary classifier or ranker.
 
     Raises:
         ModelFileError: when the text is damaged, or a kind of model that this reader does not score
@@ -54,6 +61,9 @@ def parse_trees(text: str) -> Trees:
     fields = _fields(header)
     for key, wanted in _HEADER.items():
         _check(fields.get(key) == wanted, f"{key} must be {wanted!r}, found {fields.get(key)!r}")
+    objective = fields.get("objective", "")
+    known = objective == LOG_ODDS or objective in ORDERS
+    _check(known, f"objective must be {LOG_ODDS!r} or one of {', '.join(ORDERS)}, found {objective!r}")
     _check("average_output" not in header.split("\n"), "averaged forests are not supported")
     _check("\nend of trees" in text, "the text ends before its last tree")
     num_trees = len(fields.get("tree_sizes", "").split())
@@ -61,7 +71,7 @@ def parse_trees(text: str) -> Trees:
     num_features = int(_numbers(fields, "max_feature_idx", np.int64, 1)[0]) + 1
     _check(0 < num_features <= 1_000_000, f"impossible number of features {num_features}")
     trees = [_tree(number, block, num_features) for number, block in enumerate(blocks)]
-    return _joined(trees, num_features)
+    return _joined(trees, num_features, objective)
 
 
 def _check(holds: bool, problem: str) -> None:
@@ -178,7 +188,7 @@ def _category_bitsets(
     return words, _numbers(fields, "cat_threshold", np.uint32, int(bounds[-1]))
 
 
-def _joined(trees: list[_Tree], num_features: int) -> Trees:
+def _joined(trees: list[_Tree], num_features: int, objective: str) -> Trees:
     first_split = np.cumsum([0, *(len(tree.feature) for tree in trees)])
     first_leaf = np.cumsum([0, *(len(tree.leaf_value) for tree in trees)])
     first_word = np.cumsum([0, *(len(tree.bitsets) for tree in trees)])
@@ -192,6 +202,7 @@ def _joined(trees: list[_Tree], num_features: int) -> Trees:
     ]
     words = [tree.category_words + word for tree, word in zip(trees, first_word, strict=False)]
     return Trees(
+        objective=objective,
         num_features=num_features,
         roots=frozen(np.array(roots, np.int32)),
         feature=_concatenated([tree.feature for tree in trees], np.int32),

@@ -1,4 +1,10 @@
-"""Backtests: every rung and the baselines on held-out time, in one split or several that roll on."""
+"""Backtests: the ladder and the whole funnel on held-out time, in one period or several that roll on.
+
+For each test period, two things that know the past alone:
+
+every rung and the baselines, fitted before the period    -> judged on its trials
+the release that training would have published then       -> replayed through it, see `replay`
+"""
 
 from __future__ import annotations
 
@@ -12,17 +18,24 @@ from shortlist.log.protocol import EventLog
 from shortlist.offline.compare import Comparer, SurfaceComparison
 from shortlist.offline.dataset import make_dataset, read_trials
 from shortlist.offline.errors import OfflineError
+from shortlist.offline.fitting import fit_release
+from shortlist.offline.funnel_report import FunnelReport
+from shortlist.offline.funnel_tables import funnel_as_dict
+from shortlist.offline.moments import log_times
+from shortlist.offline.positives import event_splits
 from shortlist.offline.progress import Progress, Steps
+from shortlist.offline.replay_period import read_past, replay_period
 from shortlist.offline.report import comparison_as_dict, split_as_dict
 from shortlist.offline.splits import Split, rolling_splits
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One split, and what each surface's ladder came to on it."""
+    """One split, what each surface's ladder came to on it, and what its funnel did in the test period."""
 
     split: Split
     comparisons: tuple[SurfaceComparison, ...]
+    funnels: tuple[FunnelReport, ...]
 
 
 @dataclass(frozen=True)
@@ -31,7 +44,7 @@ class BacktestReport:
 
     Attributes:
         as_of_seq: the last log position read.
-        num_trials: impressions, or sampled trials.
+        num_trials: impressions, or sampled trials; 0 when no surface has a ranker.
         sampling: how negatives were drawn; None when all trials were real impressions.
         folds: in order of time.
         seconds: of each step.
@@ -49,6 +62,7 @@ class BacktestReport:
             {
                 "split": split_as_dict(fold.split),
                 "surfaces": [comparison_as_dict(one, is_timed=is_timed) for one in fold.comparisons],
+                "funnels": [funnel_as_dict(one, is_timed=is_timed) for one in fold.funnels],
             }
             for fold in self.folds
         ]
@@ -70,10 +84,11 @@ def backtest(
     num_folds: int = 1,
     valid: float = 0.1,
     test: float = 0.2,
+    num_requests: int = 2000,
     upto_seq: int | None = None,
     seed: int = 0,
 ) -> BacktestReport:
-    """Judge the ladder of every surface on held-out time; nothing is published.
+    """Judge the ladder and the funnel of every surface on held-out time; nothing is published.
 
     Args:
         app: the declaration.
@@ -82,34 +97,59 @@ def backtest(
         num_folds: how many test periods, one after the other, each with all the past before it to learn from.
         valid: share of the trials that decide when to stop.
         test: share of the trials in a test period.
+        num_requests: how many moments of a test period are replayed at most, for each surface; 0 for none.
         upto_seq: the last log position to read; by default all.
         seed: of everything random.
 
     Raises:
-        OfflineError: when no surface has a ranker, or the log holds too little to learn from.
+        OfflineError: when there is no surface, or the log holds too little to learn from.
     """
     steps = Steps(progress)
-    surfaces = [surface for surface in app.surfaces.values() if surface.ladder is not None]
+    surfaces = list(app.surfaces.values())
     if not surfaces:
         raise OfflineError(
             f"app {app.name}",
-            expected="a surface with a ranker",
+            expected="a surface to judge",
             received="none",
-            mend="Give one a ladder: ranker=sl.Ladder(sl.Logistic(), sl.BoostedTrees()).",
+            mend='Declare one: app.surface("home", sources=[sl.Popular()]).',
         )
+    ranked = [surface for surface in surfaces if surface.ladder is not None]
     with steps.step("read the log") as report:
         history = History.read(app, log, upto_seq, report)
+        times_us = log_times(log, history.last_seq)
+    trials = None
     with steps.step("collect trials"):
-        labels = list(dict.fromkeys(label for surface in surfaces for label in surface.value))
-        trials = read_trials(history, log, labels, seed)
-        splits = rolling_splits(
-            trials.times_us, trials.settled_us, history.last_log_time_us,
-            num_folds=num_folds, valid=valid, test=test,
-        )  # fmt: skip
+        if ranked:
+            labels = list(dict.fromkeys(label for surface in ranked for label in surface.value))
+            trials = read_trials(history, log, labels, seed)
+            splits = rolling_splits(
+                trials.times_us, trials.settled_us, history.last_log_time_us,
+                num_folds=num_folds, valid=valid, test=test,
+            )  # fmt: skip
+        else:
+            splits = event_splits(history, surfaces, num_folds=num_folds, valid=valid, test=test)
     folds = []
     for split in splits:
-        with steps.step("compute features"):
-            dataset = make_dataset(history, trials, split.train)
-        comparer = Comparer(dataset, split, num_items=len(history.items), seed=seed, steps=steps)
-        folds.append(Fold(split, tuple(comparer.compare(surface) for surface in surfaces)))
-    return BacktestReport(history.last_seq, len(trials), trials.sampling, tuple(folds), steps.seconds)
+        comparisons: tuple[SurfaceComparison, ...] = ()
+        if trials is not None:
+            with steps.step("compute features"):
+                dataset = make_dataset(history, trials, split.train)
+            comparer = Comparer(dataset, split, num_items=len(history.items), seed=seed, steps=steps)
+            comparisons = tuple(comparer.compare(surface) for surface in ranked)
+            del dataset, comparer
+        funnels: tuple[FunnelReport, ...] = ()
+        if num_requests:
+            past = read_past(history, log, times_us, split.test, steps)
+            _, artifacts = fit_release(past, log, surfaces, valid=valid, test=test, seed=seed, steps=steps)
+            funnels = replay_period(
+                history, log, times_us, split.test, artifacts, surfaces,
+                num_requests=num_requests, seed=seed, steps=steps,
+            ).funnels  # fmt: skip
+        folds.append(Fold(split, comparisons, funnels))
+    return BacktestReport(
+        history.last_seq,
+        0 if trials is None else len(trials),
+        None if trials is None else trials.sampling,
+        tuple(folds),
+        steps.seconds,
+    )

@@ -23,7 +23,7 @@ def user_bands(num_known: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
 
     Returns:
         By name, bool [U]: new users, of whom nothing is known; users with less than `SHORT_HISTORY`; and
-        heavy users, the tenth of whom most is known, with all who equal its last.
+        heavy users, the tenth of whom most is known, with all who equal its last; nobody where all are alike.
     """
     if len(num_known) == 0:
         return {}
@@ -33,7 +33,7 @@ def user_bands(num_known: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
         {
             "new users": num_known == 0,
             "users with a short history": (num_known > 0) & (num_known < SHORT_HISTORY),
-            "heavy users": (num_known > 0) & (num_known >= least_of_heavy),
+            "heavy users": (num_known >= least_of_heavy) & (num_known > num_known.min()),
         }
     )
 

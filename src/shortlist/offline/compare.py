@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from shortlist.declare.surface import Surface
 from shortlist.models.contract import FittedRanker, RankingModel
 from shortlist.offline.baselines import popularity_probabilities, rate_probabilities
+from shortlist.offline.costs import ranker_budget_ms
 from shortlist.offline.dataset import Dataset
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.evaluate import ValueScore, score_value
+from shortlist.offline.joint import Fits
 from shortlist.offline.ladder import BASELINES, Contest, hold_contest
 from shortlist.offline.progress import Steps
 from shortlist.offline.splits import Split
@@ -46,12 +48,25 @@ class SurfaceComparison:
 
 
 class Comparer:
-    """Compares surfaces on one dataset and split; a label that two surfaces share is contested once."""
+    """Compares surfaces on one dataset and split; a label that two surfaces share is contested once.
 
-    def __init__(self, dataset: Dataset, split: Split, *, num_items: int, seed: int, steps: Steps) -> None:
+    Where it is told what features cost, it measures the rungs, and a surface's budget bounds what is chosen.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: Split,
+        *,
+        num_items: int,
+        seed: int,
+        steps: Steps,
+        features_ms: float | None = None,
+    ) -> None:
         self._dataset, self._split, self._steps = dataset, split, steps
-        self._num_items, self._seed = num_items, seed
-        self._contests: dict[tuple[str, str], Contest] = {}
+        self._num_items, self._seed, self._features_ms = num_items, seed, features_ms
+        self._fits = Fits(dataset, split, seed=seed)
+        self._contests: dict[tuple[str, str, float | None], Contest] = {}
 
     def compare(self, surface: Surface) -> SurfaceComparison:
         """Climb the ladder of a surface that has one.
@@ -68,7 +83,8 @@ class Comparer:
     def _contest(self, label: str, surface: Surface) -> Contest:
         ladder = surface.ladder
         assert ladder is not None
-        known = self._contests.get((label, repr(ladder)))
+        budget_ms = None if self._features_ms is None else ranker_budget_ms(surface, self._features_ms)
+        known = self._contests.get((label, repr(ladder), budget_ms))
         if known is None:
             rungs = [rung for rung in ladder.rungs if isinstance(rung, RankingModel)]
             if len(rungs) < len(ladder.rungs):
@@ -78,9 +94,10 @@ class Comparer:
                     received=ladder,
                     mend="Write ranker=sl.Ladder(sl.Logistic(), sl.BoostedTrees()).",
                 )
-            known = self._contests[label, repr(ladder)] = hold_contest(
+            known = self._contests[label, repr(ladder), budget_ms] = hold_contest(
                 self._dataset, self._split, label, rungs,
-                num_items=self._num_items, seed=self._seed, steps=self._steps,
+                num_items=self._num_items, seed=self._seed, steps=self._steps, fits=self._fits,
+                budget_ms=budget_ms,
             )  # fmt: skip
         return known
 

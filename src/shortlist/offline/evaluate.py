@@ -173,6 +173,7 @@ def auc_interval(
     scores: NDArray[np.float64],
     users: NDArray[np.int64],
     *,
+    beside: NDArray[np.float64] | None = None,
     seed: int = 0,
     level: float = 0.95,
     num_resamples: int = 200,
@@ -180,23 +181,47 @@ def auc_interval(
     """Return the AUC over all rows, and its percentile bootstrap over whole users.
 
     An AUC is no mean over users, so each resample weighs every row by how often its user was drawn.
+
+    Args:
+        labels: float32 [N] in {0, 1}.
+        scores: float64 [N].
+        users: int64 [N].
+        beside: other scores of the same rows, float64 [N]: then the interval is of the difference, that of
+            `scores` less that of `beside`; a resample draws the same users for both.
+        seed: of the resamples.
+        level: coverage of the interval.
+        num_resamples: R.
     """
+    value, values_R = auc(labels, scores), _resampled_aucs(labels, scores, users, seed, num_resamples)
+    if beside is not None:
+        value -= auc(labels, beside)
+        values_R -= _resampled_aucs(labels, beside, users, seed, num_resamples)
+    low, high = np.quantile(values_R, ((1 - level) / 2, (1 + level) / 2))
+    return Interval(value, float(low), float(high), level, len(np.unique(users)))
+
+
+def _resampled_aucs(
+    labels: NDArray[np.float32],
+    scores: NDArray[np.float64],
+    users: NDArray[np.int64],
+    seed: int,
+    num_resamples: int,
+) -> NDArray[np.float64]:
     random = np.random.default_rng(seed)
     _, user_of_row = np.unique(users, return_inverse=True)
     num_users = int(user_of_row.max()) + 1
     order = np.argsort(scores, kind="stable")
     positive, user_of_row, scores = labels[order] == 1.0, user_of_row[order], scores[order]
     starts = np.flatnonzero(np.diff(scores, prepend=-np.inf) > 0)
-    values = np.empty(num_resamples)
+    values_R = np.empty(num_resamples)
     for resample in range(num_resamples):
         drawn = np.bincount(random.integers(0, num_users, num_users), minlength=num_users)
         weights = drawn[user_of_row].astype(np.float64)
         up = np.add.reduceat(np.where(positive, weights, 0.0), starts)
         down = np.add.reduceat(np.where(positive, 0.0, weights), starts)
         below = np.cumsum(down) - down
-        values[resample] = (up * (below + down / 2)).sum() / (up.sum() * down.sum())
-    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
-    return Interval(auc(positive, scores), float(low), float(high), level, num_users)
+        values_R[resample] = (up * (below + down / 2)).sum() / (up.sum() * down.sum())
+    return values_R
 
 
 def _interval(mean: Mean, seed: int) -> Interval | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from shortlist.metrics import Interval, paired_difference
 from shortlist.models.contract import FittedRanker, RankingModel
 from shortlist.offline.baselines import popularity_probabilities, rate_probabilities
+from shortlist.offline.costs import Cost, ranker_cost
 from shortlist.offline.dataset import Dataset
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.evaluate import LabelScore, row_losses, score_label
+from shortlist.offline.joint import Fits
 from shortlist.offline.progress import Steps
 from shortlist.offline.splits import Period, Split
 
@@ -35,6 +37,7 @@ class Contender:
         fit_s: seconds to fit.
         fitted: the model; None for a baseline.
         probabilities: float64 [N], of `Contest.test_rows`.
+        cost: what it takes to serve; None where that was not measured.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Contender:
     fit_s: float
     fitted: FittedRanker | None = field(repr=False)
     probabilities: NDArray[np.float64] = field(repr=False)
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Contest:
-    """All contenders on one label, the baselines first, then the rungs from simple to strong."""
+    """All contenders on one label, the baselines first, then the rungs from simple to strong.
+
+    `budget_ms` is how long one model may take at p99; None where no cost was measured.
+    """
 
     label: str
     num_train: int
@@ -70,6 +77,11 @@ class Contest:
     contenders: tuple[Contender, ...]
     comparisons: tuple[Comparison, ...]
     chosen: Contender
+    budget_ms: float | None = None
+
+    def is_over(self, contender: Contender) -> bool:
+        """Whether it takes longer than the budget allows."""
+        return not is_within(contender, self.budget_ms)
 
     @property
     def rungs(self) -> tuple[Contender, ...]:
@@ -86,16 +98,22 @@ def hold_contest(
     num_items: int,
     seed: int = 0,
     steps: Steps | None = None,
+    fits: Fits | None = None,
+    budget_ms: float | None = None,
 ) -> Contest:
     """Fit every rung on a label's training period, judge it on the test period, and choose.
 
     A rung that stops early does so by the validation period; it is released as it was judged, not fitted
-    again on later data, so that the figures on its card are its own.
+    again on later data, so that the figures on its card are its own. `fits` remembers the rungs that learn
+    several labels at once from one contest to the next.
+
+    With a budget, the cost of every rung is measured, and one that is over it cannot be chosen; when all are,
+    the fastest is.
 
     Raises:
         OfflineError: when a period has no outcome, or training has one class only.
     """
-    steps = steps or Steps()
+    steps, fits = steps or Steps(), fits or Fits(dataset, split, seed=seed)
     trials = dataset.trials
     train, valid, test = (
         _outcomes(dataset, label, name, period, settled_by_us)
@@ -122,17 +140,31 @@ def hold_contest(
     for name, rung in zip(rung_names(rungs), rungs, strict=True):
         with steps.step(f"fit {label}: {name}") as report:
             started_s = time.perf_counter()
-            fitted = rung.fit(train_examples, valid_examples, seed=seed, progress=report)
+            fitted = fits.fit(rung, label, train_examples, valid_examples, report)
             fit_s = time.perf_counter() - started_s
         with steps.step(f"judge {label}: {name}"):
             probabilities = fitted.predict(test_features)
-            contenders.append(
-                _judged(dataset, label, test, name, repr(rung), fit_s, fitted, probabilities, seed)
-            )
+            judged = _judged(dataset, label, test, name, repr(rung), fit_s, fitted, probabilities, seed)
+            if budget_ms is not None:
+                judged = replace(judged, cost=ranker_cost(fitted, fit_s, test_features, seed))
+            contenders.append(judged)
     served = [contender for contender in contenders if contender.fitted is not None]
     labels, users = trials.positive[label][test], trials.requests.users[test]
-    chosen, comparisons = simplest_unbeaten(served, labels, users, seed)
-    return Contest(label, len(train), len(valid), test, tuple(contenders), tuple(comparisons), chosen)
+    chosen, comparisons = simplest_unbeaten(affordable(served, budget_ms), labels, users, seed)
+    return Contest(
+        label, len(train), len(valid), test, tuple(contenders), tuple(comparisons), chosen, budget_ms
+    )
+
+
+def affordable(rungs: Sequence[Contender], budget_ms: float | None) -> list[Contender]:
+    """Return the rungs within the budget, or the fastest alone when none is."""
+    within = [rung for rung in rungs if is_within(rung, budget_ms)]
+    return within or [min(rungs, key=lambda rung: 0.0 if rung.cost is None else rung.cost.p99_ms)]
+
+
+def is_within(contender: Contender, budget_ms: float | None) -> bool:
+    """Whether a contender answers within a budget; what was not measured does."""
+    return budget_ms is None or contender.cost is None or contender.cost.p99_ms <= budget_ms
 
 
 def simplest_unbeaten(
@@ -167,7 +199,7 @@ def simplest_unbeaten(
 
 def rung_names(rungs: Sequence[RankingModel]) -> list[str]:
     """Name rungs by their class, or by all of their settings where a class stands twice."""
-    classes = [type(rung).__name__ for rung in rungs]
+    classes = [rung.name for rung in rungs]
     return [
         name if classes.count(name) == 1 else repr(rung) for name, rung in zip(classes, rungs, strict=True)
     ]

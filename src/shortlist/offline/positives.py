@@ -5,7 +5,7 @@ N rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from shortlist.features.rows import Rows
 from shortlist.features.values import Values
 from shortlist.models.retrieval import Attributes, Interactions
 from shortlist.offline.errors import OfflineError
+from shortlist.offline.splits import Split, rolling_splits
 
 
 def positives(history: History, label: Label) -> Rows | None:
@@ -50,25 +51,21 @@ def requests_before(app: App, rows: Rows) -> Requests:
     )
 
 
-def surface_interactions(history: History, surface: Surface) -> Interactions:
-    """Return what a surface's sources learn from: positives of its labels, weighted by their worth.
+def wanted_events(history: History, surface: Surface) -> list[tuple[Rows, float]]:
+    """Return the positives of each label that a surface wants, and what one is worth.
 
-    A surface that says nothing of worth learns from all events between a user and an item. Attributes of
-    both are as of the end of the log.
+    A surface that says nothing of worth wants all events between a user and an item.
 
     Raises:
         OfflineError: when there is none.
     """
-    app = history.app
     found: list[tuple[Rows, float]] = []
     worth: Mapping[Label, float] = {label: value for label, value in surface.value.items() if value > 0}
     for label, value in worth.items():
         if (rows := positives(history, label)) is not None:
             found.append((rows, value))
     if not worth:
-        pair = {app.user_entity, app.item_entity}
-        events = [event for event in app.events.values() if pair <= set(event.entities)]
-        found = [(rows, 1.0) for event in events if (rows := history.events(event)) is not None]
+        found = [(rows, 1.0) for rows in choices(history)]
     if not found:
         wanted = ", ".join(map(str, worth)) or "any event"
         raise OfflineError(
@@ -77,6 +74,40 @@ def surface_interactions(history: History, surface: Surface) -> Interactions:
             received="none",
             mend="Import or log such events first, or check the labels' conditions with `shortlist check`.",
         )
+    return found
+
+
+def choices(history: History) -> list[Rows]:
+    """Return the events of each kind by which a user touches an item."""
+    pair = {history.app.user_entity, history.app.item_entity}
+    events = [event for event in history.app.events.values() if pair <= set(event.entities)]
+    return [rows for event in events if (rows := history.events(event)) is not None]
+
+
+def event_splits(
+    history: History, surfaces: Sequence[Surface], *, num_folds: int, valid: float, test: float
+) -> list[Split]:
+    """Split the time of the events that some surfaces want, where there are no trials to split.
+
+    Raises:
+        OfflineError: when there is none, or as `rolling_splits`.
+    """
+    found = [rows.times_us for surface in surfaces for rows, _ in wanted_events(history, surface)]
+    times_us = np.sort(np.concatenate(found))
+    end_us = history.last_log_time_us
+    return rolling_splits(times_us, times_us, end_us, num_folds=num_folds, valid=valid, test=test)
+
+
+def surface_interactions(history: History, surface: Surface) -> Interactions:
+    """Return what a surface's sources learn from: the events it wants, weighted by their worth.
+
+    Attributes of users and items are as of the end of the log.
+
+    Raises:
+        OfflineError: when there is none.
+    """
+    app = history.app
+    found = wanted_events(history, surface)
     order = np.argsort(np.concatenate([rows.seqs for rows, _ in found]), kind="stable")
 
     def merged(parts: list[np.ndarray]) -> np.ndarray:
@@ -88,6 +119,7 @@ def surface_interactions(history: History, surface: Surface) -> Interactions:
         merged([rows.ids[item] for rows, _ in found]).astype(np.int32),
         merged([rows.times_us for rows, _ in found]),
         merged([np.full(len(rows), value, np.float32) for rows, value in found]),
+        item_ids=history.items.texts(),
         num_users=len(history.users),
         num_items=len(history.items),
         user_attributes=_attributes(history.tables[user]),

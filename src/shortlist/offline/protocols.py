@@ -107,8 +107,7 @@ def leave_users_out(
     asked = asked[np.lexsort((random.random(len(asked)), interactions.users[asked]))]
     sizes = num_items_U[np.flatnonzero(is_out_U)]
     place = np.arange(len(asked)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    # Rounding a product of floats up must not count what the float is too much by.
-    num_told = np.minimum(np.ceil(fold_in * sizes - 1e-9), sizes - 1)
+    num_told = np.minimum(np.ceil(fold_in * sizes), sizes - 1)
     held_N = np.zeros(len(interactions.users), bool)
     held_N[asked[place >= np.repeat(num_told, sizes)]] = True
     held_N = _of_same_pair(interactions, held_N)

@@ -9,6 +9,7 @@ from shortlist.declare.app import App
 from shortlist.declare.surface import Surface
 from shortlist.offline.compare import SurfaceComparison
 from shortlist.offline.report import comparison_as_dict, split_as_dict
+from shortlist.offline.sheet import Sheet, sheet_as_dict
 from shortlist.offline.splits import Split
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.releases import BundleWriter, DataRange, FeatureField, Metadata, Registry, ReleaseId
@@ -26,8 +27,11 @@ def write_release(
     *,
     as_of_seq: int,
     seed: int,
+    sheet: Sheet | None = None,
 ) -> ReleaseId:
     """Write a release of all surfaces; it is not promoted.
+
+    A sheet of trade-offs becomes part of its card: its seconds give every measured release its own id.
 
     Raises:
         ReleaseError: when it cannot be written.
@@ -39,6 +43,7 @@ def write_release(
             "sampling": sampling,
             "seed": seed,
             "comparisons": [comparison_as_dict(one, is_timed=False) for one in comparisons],
+            **({} if sheet is None else {"sheet": sheet_as_dict(sheet)}),
         }
         return bundle.commit(
             Metadata(

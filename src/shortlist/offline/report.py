@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def comparison_tables(one: SurfaceComparison) -> list[Table]:
     """Print a surface's comparison: a table of its labels' contenders, and one of the value of each order."""
-    ranking = _table(
+    ranking = table(
         f"{one.surface}: how well each model predicts, on held-out time",
         "label", "model", ">AUC", ">GAUC (95 %)", ">NDCG@10", ">log loss (95 %)", ">ECE", ">fit s", "",
     )  # fmt: skip
@@ -29,23 +29,23 @@ def comparison_tables(one: SurfaceComparison) -> list[Table]:
                 contender.name,
                 *_figures(contender),
                 f"{contender.fit_s:.1f}" if contender.fitted is not None else "",
-                _verdict(contest, contender),
+                verdict(contest, contender),
                 style="bold" if contender is contest.chosen else None,
             )
         ranking.add_section()
     tables = [ranking]
     if one.values:
         first = next(iter(one.values.values()))
-        value = _table(
+        value = table(
             f"{one.surface}: what an item of the first half of each {first.list_kind} was worth",
             "ordered by", ">value per item (95 %)", ">lift over a random order (95 %)",
         )  # fmt: skip
         for name, score in one.values.items():
-            value.add_row(name, _with_range(score.per_item), _with_range(score.lift))
+            value.add_row(name, printed(score.per_item), printed(score.lift))
         value.add_section()
         if first.list_kind != SAMPLED_LIST:
-            value.add_row("as logged (has the gain of its places)", _with_range(first.logged), "")
-        value.add_row("a random order", _with_range(first.average), "")
+            value.add_row("as logged (has the gain of its places)", printed(first.logged), "")
+        value.add_row("a random order", printed(first.average), "")
         tables.append(value)
     return tables
 
@@ -113,16 +113,19 @@ def _figures(contender: Contender) -> Sequence[str]:
     score = contender.score
     return (
         _number(score.auc),
-        _with_range(score.gauc),
+        printed(score.gauc),
         _number(score.ndcg_at_10),
-        _with_range(score.log_loss),
+        printed(score.log_loss),
         _number(score.calibration_error),
     )
 
 
-def _verdict(contest: Contest, contender: Contender) -> str:
+def verdict(contest: Contest, contender: Contender) -> str:
+    """Say why a contender was chosen, or why it was not."""
     if contender.fitted is None:
         return "baseline"
+    if contest.is_over(contender):
+        return "chosen: the fastest, yet over budget" if contender is contest.chosen else "over budget"
     if contender is contest.chosen:
         later = contest.rungs.index(contender) + 1 < len(contest.rungs)
         return "chosen: none beats it by more than noise" if later else "chosen"
@@ -136,11 +139,15 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _with_range(interval: Interval | None) -> str:
-    return "" if interval is None else f"{interval.value:.4f} ({interval.low:.4f} to {interval.high:.4f})"
+def printed(interval: Interval | None, *, sign: bool = False) -> str:
+    """Print a value and its range; with `sign`, a gain is told by its plus."""
+    if interval is None:
+        return ""
+    value = f"{interval.value:+.4f}" if sign else f"{interval.value:.4f}"
+    return f"{value} ({interval.low:.4f} to {interval.high:.4f})"
 
 
-def _table(title: str, *columns: str) -> Table:
+def table(title: str, *columns: str) -> Table:
     """Return an empty table; a column that begins with ">" is of numbers."""
     from rich import box
     from rich.table import Table

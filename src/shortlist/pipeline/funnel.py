@@ -109,13 +109,25 @@ class Funnel:
         record = self._run(query, self.surface.slo.p99_ms if budget_ms is None else budget_ms)
         return answer(record, query, self._source_names, self._labels)
 
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The names of the sources, by their number in a record."""
+        return tuple(self._source_names)
+
+    def inspect(self, query: Query) -> Record:
+        """Answer one request, waiting for every stage, and return all that happened to its candidates.
+
+        It is what `recommend` with an infinite budget answers from: the same stages, the same slate.
+        """
+        return self._run(query, math.inf)
+
     def why_not(self, query: Query, item: str) -> Why:
         """Say what became of an item: not proposed, removed by a filter, ranked, demoted, or shown.
 
         The request is run again, waiting for every stage; the same query on the same state gives
         the same slate, what was drawn at random included.
         """
-        record = self._run(query, math.inf)
+        record = self.inspect(query)
         code = query.state.items.vocabulary.code(item)
         return explain(record, item, code, query.k, self._source_names)
 

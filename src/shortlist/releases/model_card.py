@@ -28,33 +28,41 @@ def render_card(metadata: Metadata, files: dict[str, FileEntry]) -> str:
         f"{data.num_examples:,} examples from {_rfc3339(data.first_us)} to {_rfc3339(data.last_us)}.",
         "## Metrics",
         _metrics(metadata.metrics),
+        *_sheet(metadata.sections.get("sheet")),
         "## Surfaces",
         *(_surface(name, stages, metadata.p99_ms) for name, stages in metadata.stages.items()),
         "## Features",
-        _table(["column", "kind"], [[_code(field.name), field.kind] for field in metadata.features]),
+        markdown_table(["column", "kind"], [[_code(field.name), field.kind] for field in metadata.features]),
         "## Files",
-        _table(["file", "bytes"], [[_code(name), f"{files[name].size:,}"] for name in sorted(files)]),
+        markdown_table(["file", "bytes"], [[_code(name), f"{files[name].size:,}"] for name in sorted(files)]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, or that there is none."""
+    if not rows:
+        return "None."
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _sheet(sheet: object) -> Sequence[str]:
+    """Return the sheet of trade-offs, where the ladder was measured and wrote one."""
+    found = sheet.get("markdown") if isinstance(sheet, dict) else None
+    return ["## Trade-offs", found] if isinstance(found, str) else []
 
 
 def _metrics(metrics: dict[str, dict[str, float | None]]) -> str:
     names = list(dict.fromkeys(name for row in metrics.values() for name in row))
     rows = [[_code(model), *(_number(row.get(name)) for name in names)] for model, row in metrics.items()]
-    return _table(["model", *names], rows)
+    return markdown_table(["model", *names], rows)
 
 
 def _surface(name: str, stages: Sequence[str], p99_ms: dict[str, float]) -> str:
     budget = f", p99 under {p99_ms[name]:g} ms" if name in p99_ms else ""
     steps = "\n".join(f"{place}. {_code(stage)}" for place, stage in enumerate(stages, start=1))
     return f"`{name}`{budget}:\n\n{steps}"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return "None."
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def _code(text: str) -> str:

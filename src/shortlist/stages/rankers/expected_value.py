@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.models.contract import FittedRanker
+from shortlist.models.contract import FittedRanker, Shared
 
 
 class ExpectedValue:
@@ -39,8 +39,9 @@ class ExpectedValue:
             `labels`. A prediction that is not a number makes its score not a number.
         """
         predicted_CP = np.empty((len(features), len(self._rankers)), np.float64)
+        shared: Shared = {}  # heads of one network compute its body once
         for column, ranker in enumerate(self._rankers):
-            predicted_CP[:, column] = ranker.predict(features)
+            predicted_CP[:, column] = ranker.predict(features, shared)
         # A sum, not a matrix product: a row's score must not depend on how many rows come with it.
         scores = (predicted_CP * self._weights).sum(axis=1)
         return scores, predicted_CP.astype(np.float32)

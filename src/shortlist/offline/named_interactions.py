@@ -1,4 +1,4 @@
-"""A data set from plain columns: ids of any kind become the numbers that models learn from, and back.
+"""Interactions from plain columns: ids of any kind become the numbers that models learn from, and back.
 
 N interactions, U users, I items.
 """
@@ -18,7 +18,7 @@ from shortlist.offline.errors import OfflineError
 
 
 @dataclass(frozen=True)
-class DataSet:
+class NamedInteractions:
     """Interactions, and whom and what their numbers mean.
 
     Attributes:
@@ -54,10 +54,10 @@ class DataSet:
         ids = {"users": np.asarray(users), "items": np.asarray(items)}
         weights_N = np.ones(len(times), np.float32) if weights is None else np.asarray(weights, np.float32)
         shapes = {column.shape for column in (*ids.values(), times, weights_N)}
-        if len(shapes) != 1 or times.ndim != 1 or times.dtype.kind not in "iu":
+        if len(shapes) != 1 or times.ndim != 1 or len(times) == 0 or times.dtype.kind not in "iu":
             raise OfflineError(
                 "from_events",
-                expected="columns of one length, with times in whole microseconds",
+                expected="an event or more, in columns of one length, with times in whole microseconds",
                 received=f"shapes {sorted(shapes)}, times of {times.dtype}",
                 mend="Pass one user, item and time an event; seconds times 1_000_000 are microseconds.",
             )
@@ -84,10 +84,10 @@ class DataSet:
 
         Args:
             ids: [R], which items; those without an event are passed over, those not named know nothing.
-            columns: by name, [R]: numbers, or texts, which become categories.
+            columns: by name, [R]: numbers, or texts, which become categories; None and NaN are unknown.
 
         Raises:
-            OfflineError: when a column has another length, or an id comes twice.
+            OfflineError: when a column has another length, or an id comes twice or is of another kind.
         """
         attributes = _attributes(self.item_ids, "items", ids, columns)
         return replace(self, interactions=replace(self.interactions, item_attributes=attributes))
@@ -109,24 +109,27 @@ def _attributes(
     known_ids: NDArray[Any], thing: str, ids: ArrayLike, columns: Mapping[str, ArrayLike]
 ) -> Attributes:
     given = np.asarray(ids)
-    given = given.astype(known_ids.dtype) if given.dtype.kind == "O" else given
+    given = given.astype(np.str_) if given.dtype.kind == "O" else given
     arrays = {name: np.asarray(column) for name, column in columns.items()}
     odd = [name for name, array in arrays.items() if array.shape != given.shape]
-    if odd or len(np.unique(given)) < len(given):
+    is_text = given.dtype.kind == "U"
+    if odd or is_text != (known_ids.dtype.kind == "U") or len(np.unique(given)) < len(given):
         raise OfflineError(
             f"attributes of {thing}",
-            expected=f"one row an id, {len(given)} in all, each id once",
-            received=f"columns of another length: {odd}" if odd else "an id twice",
-            mend="Pass columns that stand beside the ids.",
+            expected=f"one row an id, each id once and of type {known_ids.dtype}",
+            received=f"{len(given)} ids of type {given.dtype}, columns of another length: {odd}",
+            mend="Pass columns that stand beside the ids, and ids of the kind that the events name.",
         )
-    place = np.searchsorted(known_ids, given)
-    place = np.minimum(place, len(known_ids) - 1)
+    place = np.minimum(np.searchsorted(known_ids, given), len(known_ids) - 1)
     is_known = known_ids[place] == given
     values = np.full((len(known_ids), len(arrays)), np.nan, np.float32)
     categories = {}
     for number, (name, array) in enumerate(arrays.items()):
         if array.dtype.kind in "UO":
-            texts, array = np.unique(array.astype(np.str_), return_inverse=True)
+            is_said = np.array([value is not None for value in array], bool)
+            texts, codes = np.unique(array[is_said].astype(np.str_), return_inverse=True)
             categories[name] = texts.tolist()
+            array = np.full(len(array), np.nan)
+            array[is_said] = codes
         values[place[is_known], number] = array[is_known]
     return Attributes(values, Encoding(list(arrays), categories))

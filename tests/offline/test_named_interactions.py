@@ -1,4 +1,4 @@
-"""Data sets from plain columns: nothing is lost, and ids find their way back."""
+"""Interactions from plain columns: nothing is lost, and ids find their way back."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.models.errors import ModelError
-from shortlist.offline.data_set import DataSet
 from shortlist.offline.errors import OfflineError
+from shortlist.offline.named_interactions import NamedInteractions
 
 ids = st.one_of(
     st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=5, unique=True),
@@ -30,7 +30,7 @@ def test_the_events_come_back_in_the_order_of_time(rows, as_objects):
     users, items, times, weights = map(list, zip(*rows, strict=True))
     if as_objects and isinstance(users[0], str):
         users = np.array(users, object)
-    data = DataSet.from_events(users, items, times, weights)
+    data = NamedInteractions.from_events(users, items, times, weights)
     log = data.interactions
     back = zip(
         data.user_ids[log.users].tolist(),
@@ -45,14 +45,14 @@ def test_the_events_come_back_in_the_order_of_time(rows, as_objects):
 
 def test_times_may_be_dates_and_weights_may_be_left_out():
     times = np.array(["2026-01-02", "2026-01-01T00:00:01"], "datetime64[s]")
-    log = DataSet.from_events(["a", "b"], [7, 7], times).interactions
+    log = NamedInteractions.from_events(["a", "b"], [7, 7], times).interactions
     assert log.times_us.tolist() == [1_767_225_601_000_000, 1_767_312_000_000_000]
     assert log.users.tolist() == [1, 0]
     assert log.weights.tolist() == [1.0, 1.0]
 
 
 def test_attributes_stand_beside_their_ids():
-    data = DataSet.from_events(["ann", "bob", "ann"], ["x", "y", "z"], range(3))
+    data = NamedInteractions.from_events(["ann", "bob", "ann"], ["x", "y", "z"], range(3))
     data = data.with_item_attributes(
         ["z", "nowhere", "x"], {"topic": ["news", "art", "art"], "minutes": [3, 4, 2.5]}
     )
@@ -71,7 +71,12 @@ def test_attributes_stand_beside_their_ids():
 @pytest.mark.parametrize(
     ("columns", "error", "message"),
     [
-        (([1, 2], [1], [1, 2]), OfflineError, "from_events: expected columns of one length"),
+        (
+            ([1, 2], [1], [1, 2]),
+            OfflineError,
+            "from_events: expected an event or more, in columns of one length",
+        ),
+        (([], [], []), OfflineError, "expected an event or more"),
         (([1], [1], [0.5]), OfflineError, "times of float64. Pass one user"),
         (([1.5], [1], [0]), OfflineError, "users: expected ids that are whole numbers or texts"),
         (([1], [1], [0], [-1.0]), ModelError, "non-negative weights"),
@@ -79,12 +84,22 @@ def test_attributes_stand_beside_their_ids():
 )
 def test_bad_columns_are_named(columns, error, message):
     with pytest.raises(error, match=message):
-        DataSet.from_events(*columns)
+        NamedInteractions.from_events(*columns)
 
 
 def test_bad_attributes_are_named():
-    data = DataSet.from_events(["ann"], ["x"], [0])
+    data = NamedInteractions.from_events(["ann"], ["x"], [0])
     with pytest.raises(OfflineError, match=r"attributes of items: .* columns of another length: \['topic'\]"):
         data.with_item_attributes(["x"], {"topic": ["a", "b"]})
-    with pytest.raises(OfflineError, match=r"attributes of users: .* an id twice"):
+    with pytest.raises(OfflineError, match=r"attributes of users: expected .* each id once"):
         data.with_user_attributes(["ann", "ann"], {"age": [1, 2]})
+    with pytest.raises(OfflineError, match=r"attributes of users: .* received 1 ids of type int64"):
+        data.with_user_attributes([1], {"age": [1]})
+
+
+def test_a_text_that_is_none_is_unknown():
+    data = NamedInteractions.from_events([1, 2, 3], [1, 1, 1], range(3))
+    data = data.with_user_attributes([1, 2, 3], {"country": ["de", None, "fr"]})
+    np.testing.assert_array_equal(
+        data.interactions.user_attributes.values[:, 0], np.array([0, np.nan, 1], np.float32)
+    )

@@ -1,0 +1,1 @@
+"""What is planted into a log to see whether it is found."""
