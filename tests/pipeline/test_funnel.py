@@ -244,7 +244,7 @@ class TestSeveralAtOnce:
 class TestBuilding:
     def test_a_release_without_what_a_source_needs(self, shop):
         surface = shop.funnel.surface
-        artifacts = FunnelArtifacts(release_items(), Popularity().fit(watched(release_items())))
+        artifacts = FunnelArtifacts(release_items(), Popularity().fit(watched()))
         with pytest.raises(FunnelError, match=r"ItemToItem: expected a fitted co_visitation.*train again"):
             Funnel.build(shop.town.app, surface, artifacts, shop.state)
 

@@ -64,7 +64,7 @@ def workshop(stages, *, ranker=None, p99_ms=PATIENT_MS, records=None, width=1000
         rankers = {"engaged": trees(columns, 1), "liked": trees(columns, 2)}
     elif ranker is not None:
         rankers = {"engaged": ranker(columns)}
-    past = watched(release_items())
+    past = watched()
     retrieval = {
         number: source.model.fit(past) for number, source in enumerate(surface.sources) if source.model
     }

@@ -12,11 +12,13 @@ import numpy as np
 
 import shortlist as sl
 from shortlist.declare.surface import Stage, Surface
+from shortlist.features.attributes import attribute_encoding, attribute_rows
+from shortlist.features.entities import EntityTable
 from shortlist.features.online import OnlineState
 from shortlist.features.schema import log_schemas
 from shortlist.log.columns import Batch, columns_from_records
 from shortlist.log.record import Record
-from shortlist.models.retrieval import FittedRetrieval, Interactions, RetrievalModel
+from shortlist.models.retrieval import Attributes, FittedRetrieval, Interactions, RetrievalModel
 from shortlist.stages.contract import Items, Query
 
 HOUR_US = 3_600_000_000
@@ -116,16 +118,28 @@ def release_items() -> list[str]:
     return ["ghost", *(str(name) for name in np.random.default_rng(8).permutation(names))]
 
 
-def watched(items: Sequence[str]) -> Interactions:
-    """The watches of the past, with the item numbers of a release."""
+@cache
+def watched() -> Interactions:
+    """The watches of the past, with the item numbers of a release, and what it knows of users and items."""
+    items = release_items()
     numbers = {name: number for number, name in enumerate(items)}
     watches = [record for record in past() if record.kind == "watch"]
     users = np.array([int(str(watch.fields["user"])[1:]) for watch in watches], np.int32)
     codes = np.array([numbers[str(watch.fields["video"])] for watch in watches], np.int32)
     times_us = np.array([watch.log_time_us for watch in watches], np.int64)
     ghost = np.concatenate([codes[:-60], np.zeros(60, np.int32)])  # the ghost is popular too
-    weights = np.ones(len(codes), np.float32)
-    return Interactions(users, ghost, times_us, weights, NUM_USERS, len(items), item_ids=items)
+    state = Town().state()
+    return Interactions(
+        users, ghost, times_us, np.ones(len(codes), np.float32), NUM_USERS, len(items),
+        known_of(state.users, [f"u{number}" for number in range(NUM_USERS)]), known_of(state.items, items),
+        item_ids=items,
+    )  # fmt: skip
+
+
+def known_of(table: EntityTable, ids: Sequence[str]) -> Attributes:
+    """What a release learns of some ids from their attributes."""
+    encoding = attribute_encoding(table)
+    return Attributes(attribute_rows(table, table.vocabulary.codes(ids), encoding), encoding)
 
 
 def fitted_for(stage: object) -> FittedRetrieval | None:
@@ -136,7 +150,7 @@ def fitted_for(stage: object) -> FittedRetrieval | None:
 
 @cache
 def _fitted(model: RetrievalModel) -> FittedRetrieval:
-    return model.fit(watched(release_items()))
+    return model.fit(watched())
 
 
 def codes_of(state: OnlineState) -> Items:

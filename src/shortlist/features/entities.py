@@ -12,7 +12,10 @@ from shortlist.features.vocabulary import Vocabulary
 
 
 class EntityTable:
-    """One row an id, numbered by `vocabulary`; an id that was only seen in events has null attributes."""
+    """One row an id, numbered by `vocabulary`; an id that was only seen in events has null attributes.
+
+    `num_updates` counts the calls of `update`, so that a reader can ask what changed since.
+    """
 
     def __init__(self, entity: Entity) -> None:
         self.entity = entity
@@ -20,6 +23,8 @@ class EntityTable:
         self.vocabulary = Vocabulary()
         self.vocabularies = {name: Vocabulary() for name, type_ in self._types.items() if type_ == "str"}
         self._arrays = {name: self._nulls(name, 0) for name in self._types}
+        self.num_updates = 0
+        self._updated_by = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -43,6 +48,10 @@ class EntityTable:
             return np.full(len(codes), null, column.dtype)
         return np.where(codes >= 0, column[codes], np.asarray(null, column.dtype))
 
+    def changed_since(self, num_updates: int, codes: np.ndarray) -> np.ndarray:
+        """Return which ids, by their codes int64[N], were updated since `num_updates` was this, bool[N]."""
+        return np.asarray(self._updated_by[codes] > num_updates)
+
     def make_room(self) -> None:
         """Give every id that the vocabulary numbered since a row, with null attributes.
 
@@ -52,12 +61,16 @@ class EntityTable:
         for name, array in self._arrays.items():
             if len(array) < size:
                 self._arrays[name] = np.concatenate([array, self._nulls(name, 2 * size + 64 - len(array))])
+        if (missing := size - len(self._updated_by)) > 0:
+            self._updated_by = np.append(self._updated_by, np.zeros(missing + size + 64, np.int64))
 
     def update(self, codes: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
         """Set every attribute of the ids with these codes int64[N]; of equal codes the last wins."""
         self.make_room()
         for name, array in self._arrays.items():
             array[codes] = columns[name]
+        self.num_updates += 1
+        self._updated_by[codes] = self.num_updates
 
     def _nulls(self, attribute: str, size: int) -> np.ndarray:
         dtype, null = ARRAY_TYPES[self._types[attribute]]

@@ -16,6 +16,7 @@ from shortlist.declare.expressions import Expression
 from shortlist.declare.features import Last
 from shortlist.declare.labels import Label
 from shortlist.features.encoders import Encoding, frequent_categories
+from shortlist.features.entities import EntityTable
 from shortlist.features.evaluate import evaluate
 from shortlist.features.history import LogHistory, read_history
 from shortlist.features.kept import max_age_us
@@ -72,14 +73,19 @@ class History:
         return cls(app, read_history(app, log, upto_seq, progress))
 
     @property
+    def tables(self) -> dict[str, EntityTable]:
+        """Attributes of every entity after the last record read, by its name."""
+        return self._history.resolver.tables
+
+    @property
     def users(self) -> Vocabulary:
         """Ids of those who choose."""
-        return self._history.resolver.tables[self.app.user_entity.entity_name].vocabulary
+        return self.tables[self.app.user_entity.entity_name].vocabulary
 
     @property
     def items(self) -> Vocabulary:
         """Ids of what is chosen."""
-        return self._history.resolver.tables[self.app.item_entity.entity_name].vocabulary
+        return self.tables[self.app.item_entity.entity_name].vocabulary
 
     @property
     def last_seq(self) -> int:

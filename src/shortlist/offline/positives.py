@@ -13,11 +13,13 @@ from shortlist.declare.app import App
 from shortlist.declare.expressions import Column, EventField
 from shortlist.declare.labels import Label
 from shortlist.declare.surface import Surface
+from shortlist.features.attributes import attribute_encoding, attribute_rows
+from shortlist.features.entities import EntityTable
 from shortlist.features.evaluate import evaluate
 from shortlist.features.offline import History, Requests
 from shortlist.features.rows import Rows
 from shortlist.features.values import Values
-from shortlist.models.retrieval import Interactions
+from shortlist.models.retrieval import Attributes, Interactions
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.splits import Split, rolling_splits
 
@@ -99,6 +101,8 @@ def event_splits(
 def surface_interactions(history: History, surface: Surface) -> Interactions:
     """Return what a surface's sources learn from: the events it wants, weighted by their worth.
 
+    Attributes of users and items are as of the end of the log.
+
     Raises:
         OfflineError: when there is none.
     """
@@ -118,7 +122,17 @@ def surface_interactions(history: History, surface: Surface) -> Interactions:
         item_ids=history.items.texts(),
         num_users=len(history.users),
         num_items=len(history.items),
+        user_attributes=_attributes(history.tables[user]),
+        item_attributes=_attributes(history.tables[item]),
     )
+
+
+def _attributes(table: EntityTable) -> Attributes | None:
+    """Return what the end of the log says of every id; None when that is nothing a model can use."""
+    encoding = attribute_encoding(table)
+    if encoding.num_columns == 0:
+        return None
+    return Attributes(attribute_rows(table, np.arange(len(table)), encoding), encoding)
 
 
 def _nothing(type_: str, num_rows: int) -> Values:

@@ -13,6 +13,8 @@ from shortlist.models.retrieval import FittedRetrieval, UserBatch
 from shortlist.stages.contract import Items, Query, Retrieved, Source
 from shortlist.stages.membership import among
 
+NOTHING = Retrieved(np.empty(0, np.int64), np.empty(0, np.float32))
+
 
 def near_history(fitted: FittedRetrieval, history: Last, item_codes: Items, n: int) -> Source:
     """Return a function that proposes what a model finds for a user's history, newest first.
@@ -26,16 +28,13 @@ def near_history(fitted: FittedRetrieval, history: Last, item_codes: Items, n: i
         item_codes: int64 [I], the code in the state of each of these items, -1 where it has none.
         n: how many to propose.
     """
-    number_of_code = _inverse(item_codes)
+    number_of_code = numbers_of_codes(item_codes)
 
     def propose(query: Query) -> Retrieved:
-        if query.user < 0:
-            return Retrieved(np.empty(0, np.int64), np.empty(0, np.float32))
-        codes_L = query.state.history(history, query.user, query.time_us)
-        is_known = codes_L < len(number_of_code)
-        numbers_L = number_of_code[np.where(is_known, codes_L, -1)]
+        codes_L = history_codes(query, history)
+        numbers_L = numbers_in(number_of_code, codes_L)
         if not (numbers_L >= 0).any():
-            return Retrieved(np.empty(0, np.int64), np.empty(0, np.float32))
+            return NOTHING
         found, scores = fitted.retrieve(UserBatch(numbers_L[None, :]), n + len(codes_L))
         found, scores = found[0], scores[0]
         items = np.where(found >= 0, item_codes[found], -1)
@@ -45,10 +44,23 @@ def near_history(fitted: FittedRetrieval, history: Last, item_codes: Items, n: i
     return propose
 
 
-def _inverse(item_codes: Items) -> NDArray[np.int32]:
+def history_codes(query: Query, history: Last) -> Items:
+    """Return the codes of the user's last items, int64 [L], newest first; none for a user never seen."""
+    if query.user < 0:
+        return np.empty(0, np.int64)
+    return query.state.history(history, query.user, query.time_us)
+
+
+def numbers_of_codes(item_codes: Items) -> NDArray[np.int32]:
     """Return the release's number of each code of the state, and last a -1, where code -1 finds it."""
     size = int(item_codes.max(initial=-1)) + 1
     numbers = np.full(size + 1, -1, np.int32)
     known = np.flatnonzero(item_codes >= 0)
     numbers[item_codes[known]] = known
     return numbers
+
+
+def numbers_in(number_of_code: NDArray[np.int32], codes_L: Items) -> NDArray[np.int32]:
+    """Return the release's number of each code, int32 [L]; -1 for an item younger than the release."""
+    is_known = codes_L < len(number_of_code) - 1
+    return number_of_code[np.where(is_known, codes_L, -1)]

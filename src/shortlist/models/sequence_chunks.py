@@ -1,0 +1,101 @@
+"""Histories cut into chunks: a few targets in a row with all that came before each of them.
+
+A target's history overlaps that of its neighbour, so a chunk of C targets needs the vectors of L + C items
+where each target by itself would need L of them.
+
+N visits, U users, K chunks, G chunks of a batch, L history, C targets of a chunk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.models.retrieval import NO_ITEM, Interactions, UserBatch
+
+TARGETS = 8  # C
+
+
+@dataclass(frozen=True)
+class Visits:
+    """The first visit of each user to each item, by user and then time.
+
+    Args:
+        users: int32 [N], increasing.
+        items: int32 [N].
+        weights: float32 [N], of all visits to the item, 1 on average.
+        starts: int64 [U + 1], where each user's visits begin.
+    """
+
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def first(cls, interactions: Interactions) -> Visits:
+        """Keep each pair's first visit: what is proposed is what the user has not had."""
+        pairs = interactions.users.astype(np.int64) * interactions.num_items + interactions.items
+        _, firsts, pair_N = np.unique(pairs, return_index=True, return_inverse=True)
+        sums = np.bincount(pair_N, weights=interactions.weights, minlength=len(firsts))
+        scale = max(float(sums.mean()) if len(sums) else 0.0, 1e-9)
+        order = np.lexsort((firsts, interactions.users[firsts]))
+        return cls._of(
+            interactions.users[firsts][order],
+            interactions.items[firsts][order],
+            (sums[order] / scale).astype(np.float32),
+            interactions.num_users,
+        )
+
+    @classmethod
+    def _of(
+        cls, users: NDArray[np.int32], items: NDArray[np.int32], weights: NDArray[np.float32], num_users: int
+    ) -> Visits:
+        counts = np.bincount(users, minlength=num_users)
+        return cls(users, items, weights, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def without_last(self, users: NDArray[np.int64]) -> Visits:
+        """Leave out the last visit of some users."""
+        is_kept = np.ones(len(self), np.bool_)
+        is_kept[self.starts[users + 1] - 1] = False
+        return self._of(self.users[is_kept], self.items[is_kept], self.weights[is_kept], len(self.starts) - 1)
+
+    def before(self, ends_B: NDArray[np.int64], length: int) -> UserBatch:
+        """Return the histories that end before some visits, newest first.
+
+        Args:
+            ends_B: int64 [B], the visit that ends each.
+            length: L.
+        """
+        places_BL = ends_B[:, None] - 1 - np.arange(length)
+        starts_B = self.starts[self.users[ends_B]]
+        is_past_BL = places_BL >= starts_B[:, None]
+        return UserBatch(np.where(is_past_BL, self.items[np.maximum(places_BL, 0)], NO_ITEM).astype(np.int32))
+
+    def chunks(self) -> NDArray[np.int64]:
+        """Return the first target of each chunk, int64 [K]."""
+        lengths_U = np.diff(self.starts)
+        num_chunks_U = -(-lengths_U // TARGETS)
+        firsts = np.repeat(self.starts[:-1], num_chunks_U)
+        within = np.arange(len(firsts)) - np.repeat(np.cumsum(num_chunks_U) - num_chunks_U, num_chunks_U)
+        return np.asarray(firsts + TARGETS * within, np.int64)
+
+    def batch(
+        self, firsts_G: NDArray[np.int64], length: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]:
+        """Return chunks' items int32 [G, L + C], oldest first and -1 where none; target weights; users [G].
+
+        Weights are float32 [G, C], 0 beyond the user's last visit.
+        """
+        users_G = self.users[firsts_G]
+        places = firsts_G[:, None] - length + np.arange(length + TARGETS)
+        is_own = (places >= self.starts[users_G][:, None]) & (places < self.starts[users_G + 1][:, None])
+        places = np.where(is_own, places, 0)
+        items = np.where(is_own, self.items[places], NO_ITEM).astype(np.int32)
+        weights = np.where(is_own, self.weights[places], 0.0).astype(np.float32)
+        return items, weights[:, length:], users_G

@@ -1,0 +1,87 @@
+"""What suits this user, by history and attributes, new items included.
+
+n proposed, I items of the release, L history, D width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shortlist.declare.app import App
+from shortlist.declare.events import Event
+from shortlist.declare.features import Last
+from shortlist.features.attributes import attribute_rows
+from shortlist.models.retrieval import FittedRetrieval, UserBatch
+from shortlist.models.two_towers import FittedTwoTowers, TwoTowers
+from shortlist.stages.arguments import check_whole
+from shortlist.stages.contract import Items, Query, Retrieved, Source, SourceStage
+from shortlist.stages.histories import check_event, history_of
+from shortlist.stages.membership import among
+from shortlist.stages.near_history import NOTHING, history_codes, numbers_in, numbers_of_codes
+from shortlist.stages.newcomers import Newcomers
+
+
+@dataclass(frozen=True, eq=False)
+class TwoTower(SourceStage):
+    """Propose the items whose vectors lie in the direction of the user's; see `TwoTowers`.
+
+    History and attributes are read from the state, so what the log has acknowledged counts in the next
+    answer. An item that is younger than the release is placed by its attributes, and proposed beside the
+    others as soon as the log knows of it. The history's own items are not proposed: they are what the user
+    had. Of whom nothing is known gets nothing: that is for `Popular`.
+
+    Args:
+        n: how many.
+        history: how many of the user's last items count.
+        of: the event that makes the history; by default the app's first between user and item.
+
+    Raises:
+        DeclarationError: for an `n` or a `history` out of range, or an `of` that is no event.
+    """
+
+    n: int = 300
+    history: int = 50
+    of: Event | None = None
+
+    def __post_init__(self) -> None:
+        check_whole("TwoTower, n", self.n, most=10_000, mend="Sources of 50 to 500 are usual.")
+        check_whole("TwoTower, history", self.history, most=1000, mend="20 to 100 items are usual.")
+        check_event("TwoTower", self.of)
+
+    @property
+    def model(self) -> TwoTowers:
+        """The towers that must be fitted."""
+        return TwoTowers(history=self.history)
+
+    def reads(self, app: App) -> tuple[Last]:
+        """Return the history that the user's tower reads."""
+        return (history_of("TwoTower", app, self.of, n=self.history),)
+
+    def ready(self, app: App, fitted: FittedRetrieval | None, item_codes: Items | None) -> Source:
+        """Return a function that places the user and searches the release's items and the new ones."""
+        assert isinstance(fitted, FittedTwoTowers)
+        assert item_codes is not None
+        (history,) = self.reads(app)
+        towers, codes_I, n = fitted, item_codes, self.n
+        number_of_code = numbers_of_codes(codes_I)
+        newcomers = Newcomers(towers.item_vectors, towers.items.encoding, codes_I, towers.index.width)
+
+        def propose(query: Query) -> Retrieved:
+            codes_L = history_codes(query, history)
+            numbers_L = numbers_in(number_of_code, codes_L)
+            with query.state.lock:  # a column may grow while a record is applied
+                known_A = attribute_rows(query.state.users, np.array([query.user]), towers.users.encoding)
+            if not ((numbers_L >= 0).any() or np.isfinite(known_A).any()):
+                return NOTHING
+            user_1D = towers.user_vectors(UserBatch(numbers_L[None, :], known_A))
+            found, scores = towers.index.search(user_1D, n + len(codes_L))
+            new = newcomers.nearest(query.state, user_1D[0], n + len(codes_L))
+            items = np.concatenate([np.where(found[0] >= 0, codes_I[found[0]], -1), new.items])
+            scores = np.concatenate([scores[0], new.scores])
+            kept = np.flatnonzero((items >= 0) & ~among(items, codes_L))
+            best = kept[np.argsort(-scores[kept], kind="stable")][:n]
+            return Retrieved(items[best], scores[best])
+
+        return propose
