@@ -33,15 +33,15 @@ from rich.console import Console
 from rich.table import Table
 
 from shortlist.index.exact import ExactIndex
-from shortlist.models import alternating_least_squares
-from shortlist.models.alternating_least_squares import solve_side
 from shortlist.models.linear_autoencoder import LinearAutoencoder
 from shortlist.models.matrix_factorisation import FittedMatrixFactorisation, MatrixFactorisation
 from shortlist.models.popularity import Popularity
 from shortlist.models.retrieval import FittedRetrieval, Interactions, RetrievalModel, UserBatch
-from shortlist.models.user_item_matrix import user_item_matrix
-from shortlist.offline.catalogue import judge
-from shortlist.offline.protocols import leave_one_out, leave_users_out
+from shortlist.models.solvers import alternating as alternating_least_squares
+from shortlist.models.solvers.alternating import solve_side
+from shortlist.models.solvers.user_item_matrix import user_item_matrix
+from shortlist.offline.evaluation.catalogue import judge
+from shortlist.offline.evaluation.protocols import leave_one_out, leave_users_out
 
 FILE = Path(os.environ.get("SHORTLIST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ml-1m"
 NO_DECAY = 1e6

@@ -22,10 +22,10 @@ from rich.table import Table
 
 from shortlist.models.retrieval import FittedRetrieval
 from shortlist.models.sequence_transformer import SequenceTransformer
-from shortlist.offline.cases import Cases
-from shortlist.offline.catalogue import judge
-from shortlist.offline.named_interactions import NamedInteractions
-from shortlist.offline.protocols import leave_one_out
+from shortlist.offline.evaluation.cases import Cases
+from shortlist.offline.evaluation.catalogue import judge
+from shortlist.offline.evaluation.named_interactions import NamedInteractions
+from shortlist.offline.evaluation.protocols import leave_one_out
 
 FOLDER = Path(os.environ.get("SHORTLIST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ml-1m"
 PUBLISHED = {  # HR@10, NDCG@10

@@ -35,9 +35,9 @@ from shortlist.models.co_visitation import CoVisitation
 from shortlist.models.popularity import Popularity
 from shortlist.models.retrieval import Attributes, FittedRetrieval, Interactions, RetrievalModel
 from shortlist.models.two_towers import TwoTowers
-from shortlist.offline.cases import Cases, Holdout, ItemLists
-from shortlist.offline.catalogue import judge
-from shortlist.offline.protocols import split_by_time
+from shortlist.offline.evaluation.cases import Cases, Holdout, ItemLists
+from shortlist.offline.evaluation.catalogue import judge
+from shortlist.offline.evaluation.protocols import split_by_time
 from shortlist.recipes.movielens.adapter import history_sources
 
 FOLDER = Path(os.environ.get("SHORTLIST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ml-1m"

@@ -20,9 +20,9 @@ from shortlist.metrics import Interval
 from shortlist.models.co_visitation import CoVisitation
 from shortlist.models.popularity import Popularity
 from shortlist.models.retrieval import RetrievalModel
-from shortlist.offline.catalogue import compare, judge
-from shortlist.offline.named_interactions import NamedInteractions
-from shortlist.offline.protocols import leave_one_out
+from shortlist.offline.evaluation.catalogue import compare, judge
+from shortlist.offline.evaluation.named_interactions import NamedInteractions
+from shortlist.offline.evaluation.protocols import leave_one_out
 
 FOLDER = Path(os.environ.get("SHORTLIST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ml-1m"
 NUM_SAMPLED = 100

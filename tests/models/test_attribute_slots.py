@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from shortlist.features.encoders import Encoding
-from shortlist.models.attribute_slots import AttributeSlots
+from shortlist.models.columns.attributes import AttributeSlots
 from shortlist.models.errors import ModelError, ModelFileError
 from shortlist.models.retrieval import Attributes
 

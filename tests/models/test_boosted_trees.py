@@ -14,8 +14,8 @@ from shortlist.metrics import gauc
 from shortlist.models.boosted_trees import BoostedTrees
 from shortlist.models.contract import Examples, FeatureColumn
 from shortlist.models.errors import ModelError
-from shortlist.models.tree_kernel import raw_scores
-from shortlist.models.tree_text import parse_trees
+from shortlist.models.trees.kernel import raw_scores
+from shortlist.models.trees.text import parse_trees
 
 
 class TestBoostedTrees(RankingModelConformance):

@@ -15,8 +15,8 @@ from models.planted import COLUMNS, examples
 from shortlist.metrics import auc
 from shortlist.models.boosted_trees import BoostedTrees
 from shortlist.models.calibrated import Calibrated
-from shortlist.models.calibration import IDENTITY, Calibration
-from shortlist.models.calibration_fit import best_calibration, isotonic, platt, pool_adjacent
+from shortlist.models.calibration.curve import IDENTITY, Calibration
+from shortlist.models.calibration.fit import best_calibration, isotonic, platt, pool_adjacent
 from shortlist.models.contract import Examples
 from shortlist.models.cross_network import CrossNetwork
 from shortlist.models.errors import ModelError, ModelFileError

@@ -10,8 +10,8 @@ import pytest
 from models.conformance import RankingModelConformance, log_loss
 from models.planted import examples
 from shortlist.models.contract import Examples, FeatureColumn
+from shortlist.models.cross.weights import Network
 from shortlist.models.cross_network import CrossNetwork
-from shortlist.models.cross_network_weights import Network
 from shortlist.models.errors import ModelError
 from shortlist.models.multi_task import TaskExamples
 

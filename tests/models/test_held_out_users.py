@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from models.planted import interactions
-from shortlist.models.held_out_users import best_by_held_out_users, leave_out, mean_ndcg
 from shortlist.models.popularity import FittedPopularity
 from shortlist.models.retrieval import Interactions
+from shortlist.models.solvers.held_out_users import best_by_held_out_users, leave_out, mean_ndcg
 
 
 def test_who_is_left_out_is_asked_for_the_newest() -> None:

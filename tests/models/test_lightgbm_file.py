@@ -12,7 +12,7 @@ import pytest
 from models.conformance import RankingModelConformance
 from models.planted import COLUMNS, examples
 from shortlist.models.errors import ModelError, ModelFileError
-from shortlist.models.foreign_columns import check_columns
+from shortlist.models.foreign.columns import check_columns
 from shortlist.models.lightgbm_file import LightgbmFile
 
 NAMES = [column.name for column in COLUMNS]

@@ -9,11 +9,11 @@ import pytest
 
 from models.conformance import RetrievalModelConformance
 from models.planted import interactions
-from shortlist.models.alternating_least_squares import solve_side
 from shortlist.models.errors import ModelError, ModelFileError
 from shortlist.models.matrix_factorisation import FittedMatrixFactorisation, MatrixFactorisation
 from shortlist.models.retrieval import Interactions, UserBatch
-from shortlist.models.user_item_matrix import user_item_matrix
+from shortlist.models.solvers.alternating import solve_side
+from shortlist.models.solvers.user_item_matrix import user_item_matrix
 
 WIDTH = 12
 

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from models.conformance import RankingModelConformance
 from models.planted import COLUMNS, examples
 from shortlist.models.errors import ModelError, ModelFileError
-from shortlist.models.onnx_file import check_onnx
+from shortlist.models.foreign.onnx_file import check_onnx
 from shortlist.models.onnx_ranker import OnnxRanker
 from shortlist.releases import BundleWriter, DataRange, Metadata, Registry
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.planted import interactions
 from shortlist.models.retrieval import Interactions
-from shortlist.models.sequence_chunks import TARGETS, Visits
+from shortlist.models.towers.chunks import TARGETS, Visits
 
 
 def first_visits(log: Interactions, user: int) -> list[int]:

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from shortlist.models import sequence_network
 from shortlist.models.retrieval import Interactions, UserBatch
-from shortlist.models.sequence_forward import SequenceForward
-from shortlist.models.sequence_network import first_weights, full_softmax, hidden, sampled_softmax
+from shortlist.models.sequence import network as sequence_network
+from shortlist.models.sequence.forward import SequenceForward
+from shortlist.models.sequence.network import first_weights, full_softmax, hidden, sampled_softmax
 from shortlist.models.sequence_transformer import SequenceTransformer
 
 SMALL = SequenceTransformer(

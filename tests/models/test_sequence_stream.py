@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.planted import interactions
 from shortlist.models.retrieval import Interactions
-from shortlist.models.sequence_stream import Histories, num_rows
+from shortlist.models.sequence.stream import Histories, num_rows
 
 
 def naive_histories(log: Interactions) -> dict[int, list[tuple[int, float]]]:

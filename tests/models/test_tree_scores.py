@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.models.errors import ModelFileError
-from shortlist.models.tree_kernel import raw_scores
-from shortlist.models.tree_text import parse_trees
+from shortlist.models.trees.kernel import raw_scores
+from shortlist.models.trees.text import parse_trees
 
 SETTINGS = st.fixed_dictionaries(
     {

@@ -13,10 +13,10 @@ from models.planted import interactions
 from shortlist.features.encoders import Encoding
 from shortlist.models.errors import ModelError
 from shortlist.models.retrieval import Attributes, Interactions, UserBatch
-from shortlist.models.sequence_chunks import TARGETS, Visits
+from shortlist.models.towers.chunks import TARGETS, Visits
+from shortlist.models.towers.fit import TowerData, initial_parameters
+from shortlist.models.towers.step import chunk_users
 from shortlist.models.two_towers import TwoTowers
-from shortlist.models.two_towers_fit import TowerData, initial_parameters
-from shortlist.models.two_towers_step import chunk_users
 
 SMALL = TwoTowers(width=16, history=20, heads=2, hidden=32, max_rounds=8)
 

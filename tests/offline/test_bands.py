@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.offline.bands import SHORT_HISTORY, item_bands, user_bands, value_bands
+from shortlist.offline.evaluation.bands import SHORT_HISTORY, item_bands, user_bands, value_bands
 
 
 @given(counts=st.lists(st.integers(0, 30), max_size=40))

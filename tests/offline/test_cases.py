@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.offline.cases import Cases, ItemLists
+from shortlist.offline.evaluation.cases import Cases, ItemLists
 
 rows_of_items = st.lists(st.sets(st.integers(0, 9), max_size=4).map(sorted), min_size=1, max_size=6)
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from shortlist.features.encoders import Encoding
 from shortlist.metrics import coverage, gini, novelty
 from shortlist.models.retrieval import Attributes, FittedRetrieval, UserBatch
-from shortlist.offline.cases import Cases, ItemLists
-from shortlist.offline.catalogue import METRICS, compare, judge
 from shortlist.offline.errors import OfflineError
+from shortlist.offline.evaluation.cases import Cases, ItemLists
+from shortlist.offline.evaluation.catalogue import METRICS, compare, judge
 
 NUM_ITEMS = 7
 

@@ -17,12 +17,12 @@ from shortlist.features.offline import History
 from shortlist.features.online import OnlineState
 from shortlist.models.contract import RankingModel
 from shortlist.models.logistic import FittedLogistic, Logistic
-from shortlist.offline.climb import climb
-from shortlist.offline.costs import Cost, p99_ms, ranker_budget_ms, ranker_cost
 from shortlist.offline.fitting import rank_surfaces
-from shortlist.offline.ladder import affordable
+from shortlist.offline.ladder.climb import climb
+from shortlist.offline.ladder.contest import affordable
+from shortlist.offline.ladder.costs import Cost, p99_ms, ranker_budget_ms, ranker_cost
+from shortlist.offline.ladder.sheet import sheet_as_dict, sheet_markdown, sheet_tables
 from shortlist.offline.progress import Steps
-from shortlist.offline.sheet import sheet_as_dict, sheet_markdown, sheet_tables
 from shortlist.offline.sliced import slices_as_dict, slices_table
 from shortlist.offline.train import train
 from shortlist.releases import Registry

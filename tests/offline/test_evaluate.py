@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from shortlist.features.offline import Requests
 from shortlist.metrics import auc, log_loss
-from shortlist.offline.baselines import popularity_probabilities, rate_probabilities
 from shortlist.offline.evaluate import auc_interval, row_losses, score_label, score_value
+from shortlist.offline.ladder.baselines import popularity_probabilities, rate_probabilities
 from shortlist.offline.trials import Trials
 
 

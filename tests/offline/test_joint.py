@@ -11,8 +11,8 @@ from shortlist.declare.surface import Ladder
 from shortlist.models.calibrated import Calibrated
 from shortlist.models.cross_network import CrossNetwork
 from shortlist.models.logistic import Logistic
-from shortlist.offline.compare import Comparer
 from shortlist.offline.dataset import make_dataset, read_trials
+from shortlist.offline.ladder.compare import Comparer
 from shortlist.offline.progress import Steps
 from shortlist.offline.splits import split_by_share
 from shortlist.offline.trials import NEVER_US

@@ -6,7 +6,7 @@ import numpy as np
 
 from offline.market import HOUR_US, START_US, buys, market, market_log
 from shortlist.features.offline import History
-from shortlist.offline.moments import draw_moments, log_times
+from shortlist.offline.replay.moments import draw_moments, log_times
 from shortlist.offline.splits import Period
 from shortlist.recipes.video.app import app as video_app
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shortlist.models.errors import ModelError
 from shortlist.offline.errors import OfflineError
-from shortlist.offline.named_interactions import NamedInteractions
+from shortlist.offline.evaluation.named_interactions import NamedInteractions
 
 ids = st.one_of(
     st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=5, unique=True),

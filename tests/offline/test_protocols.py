@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 
 from shortlist.features.encoders import Encoding
 from shortlist.models.retrieval import Attributes, Interactions
-from shortlist.offline.cases import Holdout
 from shortlist.offline.errors import OfflineError
-from shortlist.offline.protocols import leave_one_out, leave_users_out, rolling_origin, split_by_time
+from shortlist.offline.evaluation.cases import Holdout
+from shortlist.offline.evaluation.protocols import (
+    leave_one_out,
+    leave_users_out,
+    rolling_origin,
+    split_by_time,
+)
 
 NUM_USERS, NUM_ITEMS = 5, 6
 events = st.lists(

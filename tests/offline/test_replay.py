@@ -14,12 +14,12 @@ from shortlist.features.offline import History
 from shortlist.features.online import OnlineState
 from shortlist.offline.backtest import backtest
 from shortlist.offline.fitting import fit_release
-from shortlist.offline.funnel_report import funnel_report
-from shortlist.offline.funnel_tables import funnel_as_dict, warnings
-from shortlist.offline.moments import draw_moments, log_times
 from shortlist.offline.progress import Steps
-from shortlist.offline.replay import Walk, query_at, replay
-from shortlist.offline.replay_period import read_past
+from shortlist.offline.replay.moments import draw_moments, log_times
+from shortlist.offline.replay.period import read_past
+from shortlist.offline.replay.report import funnel_report
+from shortlist.offline.replay.tables import funnel_as_dict, warnings
+from shortlist.offline.replay.walk import Walk, query_at, replay
 from shortlist.offline.splits import Period
 from shortlist.pipeline.funnel import Funnel
 

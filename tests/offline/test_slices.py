@@ -10,12 +10,12 @@ from shortlist.features.offline import Requests
 from shortlist.models.contract import FeatureColumn
 from shortlist.models.popularity import Popularity
 from shortlist.models.retrieval import FittedRetrieval, UserBatch
-from shortlist.offline.catalogue import judge
-from shortlist.offline.catalogue_slices import by_slice, case_slices
 from shortlist.offline.dataset import Dataset, make_dataset, read_trials
 from shortlist.offline.evaluate import score_label
-from shortlist.offline.named_interactions import NamedInteractions
-from shortlist.offline.protocols import split_by_time
+from shortlist.offline.evaluation.catalogue import judge
+from shortlist.offline.evaluation.catalogue_slices import by_slice, case_slices
+from shortlist.offline.evaluation.named_interactions import NamedInteractions
+from shortlist.offline.evaluation.protocols import split_by_time
 from shortlist.offline.slices import score_slices, trial_slices
 from shortlist.offline.splits import split_by_share
 from shortlist.offline.trials import Trials

@@ -17,7 +17,7 @@ from shortlist.models.popularity import Popularity
 from shortlist.offline.backtest import backtest
 from shortlist.offline.dataset import make_dataset, read_trials
 from shortlist.offline.errors import OfflineError
-from shortlist.offline.ladder import Contender, simplest_unbeaten
+from shortlist.offline.ladder.contest import Contender, simplest_unbeaten
 from shortlist.offline.report import comparison_as_dict, comparison_tables
 from shortlist.offline.train import train
 from shortlist.recipes.video.app import app

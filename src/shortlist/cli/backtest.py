@@ -13,7 +13,7 @@ from shortlist.cli.project import DATA, DECLARATION, Data, Declaration, Project
 from shortlist.cli.train import print_comparisons
 
 if TYPE_CHECKING:
-    from shortlist.offline.funnel_report import FunnelReport
+    from shortlist.offline.replay.report import FunnelReport
 
 EXAMPLES = (
     "shortlist backtest --json backtest.json",
@@ -74,7 +74,7 @@ def run(
 
 def print_funnel(one: FunnelReport) -> None:
     """Print where a surface's funnel found, lost and put what people chose."""
-    from shortlist.offline.funnel_tables import funnel_notes, funnel_tables, warnings
+    from shortlist.offline.replay.tables import funnel_notes, funnel_tables, warnings
 
     for table in funnel_tables(one):
         console().print(table)

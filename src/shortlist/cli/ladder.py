@@ -12,7 +12,7 @@ from shortlist.cli.console import Steps, console, plain, say
 from shortlist.cli.project import DATA, DECLARATION, Data, Declaration, Project
 
 if TYPE_CHECKING:
-    from shortlist.offline.sheet import Sheet
+    from shortlist.offline.ladder.sheet import Sheet
 
 EXAMPLES = (
     "shortlist ladder",
@@ -57,9 +57,9 @@ def run(
     this machine, so two runs may choose differently where a rung is near its budget; shortlist train measures
     nothing, and makes the same release every time.
     """
-    from shortlist.offline.climb import climb
-    from shortlist.offline.funnel_tables import warnings
-    from shortlist.offline.sheet import sheet_as_dict, sheet_markdown
+    from shortlist.offline.ladder.climb import climb
+    from shortlist.offline.ladder.sheet import sheet_as_dict, sheet_markdown
+    from shortlist.offline.replay.tables import warnings
     from shortlist.offline.sliced import slices_as_dict, slices_table
 
     project = Project.load(app, data)
@@ -97,7 +97,7 @@ def run(
 
 def print_sheet(sheet: Sheet) -> None:
     """Print every part of a sheet, and what its columns are."""
-    from shortlist.offline.sheet import legend, sheet_tables
+    from shortlist.offline.ladder.sheet import legend, sheet_tables
 
     for table, notes in sheet_tables(sheet):
         console().print(table)

@@ -11,7 +11,7 @@ from shortlist.cli.console import Steps, console, plain, say
 from shortlist.cli.project import DATA, DECLARATION, Data, Declaration, Project
 
 if TYPE_CHECKING:
-    from shortlist.offline.compare import SurfaceComparison
+    from shortlist.offline.ladder.compare import SurfaceComparison
 
 EXAMPLES = ("shortlist train",)
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.models.calibration import IDENTITY, Calibration
+from shortlist.models.calibration.curve import IDENTITY, Calibration
 from shortlist.models.contract import (
     Examples,
     FeatureColumn,
@@ -25,7 +25,7 @@ from shortlist.models.contract import (
 )
 from shortlist.models.errors import ModelFileError, require
 from shortlist.models.files import columns_from_json, columns_to_json, read_description, write_description
-from shortlist.models.tree_text import LOG_ODDS, parse_trees
+from shortlist.models.trees.text import LOG_ODDS, parse_trees
 
 _TREES_FILE = "trees.txt"
 OBJECTIVES = ("binary", "lambdarank")
@@ -158,7 +158,7 @@ class FittedBoostedTrees(FittedRanker):
 
     def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the sum of the leaves each row falls into, calibrated where it only orders."""
-        from shortlist.models.tree_kernel import raw_scores  # compiled kernels are heavy to import
+        from shortlist.models.trees.kernel import raw_scores  # compiled kernels are heavy to import
 
         return self.calibration(raw_scores(self._trees, features))
 
@@ -169,7 +169,7 @@ class FittedBoostedTrees(FittedRanker):
 
     def calibrated_on(self, held_out: Examples, seed: int = 0) -> Self:
         """Return the same trees with the calibration that suits rows they were not fitted on best."""
-        from shortlist.models.calibration_fit import best_calibration  # compiled: heavy to import
+        from shortlist.models.calibration.fit import best_calibration  # compiled: heavy to import
 
         plain = type(self)(self.columns, self._text)
         scores = plain.log_odds(np.ascontiguousarray(held_out.features))

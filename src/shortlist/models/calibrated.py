@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.models.calibration import Calibration
+from shortlist.models.calibration.curve import Calibration
 from shortlist.models.contract import FittedRanker, Progress, RankingModel, Shared
 from shortlist.models.discovery import fitted_class
 from shortlist.models.errors import ModelFileError, require
@@ -27,7 +27,7 @@ _INSIDE = "model"  # the folder of the model that is calibrated
 class Calibrated(MultiTaskRankingModel):
     """A ranking model, and after it Platt's line, an isotonic curve, or nothing: by held-out log loss.
 
-    The choice is cross-fitted over users on the validation rows (`calibration_fit.best_calibration`). Order
+    The choice is cross-fitted over users on the validation rows (`calibration.fit.best_calibration`). Order
     is kept, up to ties. A model of several labels stays one model, each head with a calibration of its own.
 
     Args:
@@ -63,7 +63,7 @@ class Calibrated(MultiTaskRankingModel):
         progress: Progress | None = None,
     ) -> Mapping[str, FittedRanker]:
         """Fit the model, then calibrate each task on `valid`, or on groups held out of `train`."""
-        from shortlist.models.calibration_fit import best_calibration  # compiled: heavy to import
+        from shortlist.models.calibration.fit import best_calibration  # compiled: heavy to import
 
         rows = valid
         if rows is None:

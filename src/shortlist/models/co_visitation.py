@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shortlist.declare.types import duration_us
 from shortlist.models.contract import Progress
 from shortlist.models.errors import require
-from shortlist.models.neighbour_sums import NeighbourSums
+from shortlist.models.neighbours.sums import NeighbourSums
 from shortlist.models.retrieval import Interactions, RetrievalModel
 
 _STEPS = 50  # how often a fit reports its progress
@@ -63,7 +63,7 @@ class CoVisitation(RetrievalModel):
         self, interactions: Interactions, *, seed: int = 0, progress: Progress | None = None
     ) -> FittedCoVisitation:
         """Sum the co-visits of each item and keep its best neighbours; `seed` changes nothing."""
-        from shortlist.models.co_visitation_kernel import fill_neighbours  # compiled: heavy to import
+        from shortlist.models.neighbours.co_visits import fill_neighbours  # compiled: heavy to import
 
         num_items = interactions.num_items
         kept_N = _last_visits(interactions, self.history)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.models.contract import FittedRanker, Progress, Shared
-from shortlist.models.cross_network_weights import Network
+from shortlist.models.cross.weights import Network
 from shortlist.models.errors import ModelError, ModelFileError, require
 from shortlist.models.files import (
     columns_from_json,
@@ -107,7 +107,7 @@ class CrossNetwork(MultiTaskRankingModel):
             ModelError: when JAX is not installed.
         """
         try:
-            from shortlist.models.cross_network_fit import fit_network  # heavy, and needed for training only
+            from shortlist.models.cross.fit import fit_network  # heavy, and needed for training only
         except ModuleNotFoundError as error:
             raise ModelError(
                 f"CrossNetwork: expected JAX and optax to train with, received: {error}. "

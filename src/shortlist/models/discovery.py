@@ -40,7 +40,8 @@ def model_kinds() -> list[str]:
     return sorted(
         module.name
         for module in pkgutil.iter_modules(models.__path__)
-        if f"\nclass {_class_name(module.name)}(" in (folder / f"{module.name}.py").read_text("utf-8")
+        if not module.ispkg
+        and f'kind: ClassVar[str] = "{module.name}"' in (folder / f"{module.name}.py").read_text("utf-8")
     )
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 from shortlist.models.boosted_trees import FittedBoostedTrees
 from shortlist.models.contract import Examples, Progress, RankingModel
 from shortlist.models.errors import ModelError, require
-from shortlist.models.foreign_columns import check_columns
+from shortlist.models.foreign.columns import check_columns
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from shortlist.index.top import top_n
 from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelError, require
-from shortlist.models.held_out_users import best_by_held_out_users
-from shortlist.models.neighbour_sums import NeighbourSums
-from shortlist.models.processors import num_processors
+from shortlist.models.neighbours.sums import NeighbourSums
 from shortlist.models.retrieval import NO_ITEM, Interactions, RetrievalModel
-from shortlist.models.user_item_matrix import user_item_matrix
+from shortlist.models.solvers.held_out_users import best_by_held_out_users
+from shortlist.models.solvers.processors import num_processors
+from shortlist.models.solvers.user_item_matrix import user_item_matrix
 
 _L2 = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 _MIDDLE = 4  # where the search among these begins
@@ -151,7 +151,7 @@ class LinearAutoencoder(RetrievalModel):
 
     def _sparse(self, matrix_UI: Any, l2: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         # compiled: heavy to import
-        from shortlist.models.linear_autoencoder_kernel import fill_co_occurrences, fit_items, keep_strongest
+        from shortlist.models.neighbours.ridge import fill_co_occurrences, fit_items, keep_strongest
 
         num_items = matrix_UI.shape[1]
         matrix_IU = matrix_UI.T.tocsr()

@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.models.column_slots import column_keys
+from shortlist.models.columns.slots import column_keys
 from shortlist.models.contract import Examples, FeatureColumn, FittedRanker, Progress, RankingModel
 from shortlist.models.errors import ModelFileError, require
 from shortlist.models.files import (
@@ -69,7 +69,7 @@ class Logistic(RankingModel):
 
         When all labels are equal, every row gets a probability near that label.
         """
-        from shortlist.models.logistic_fit import optimum  # heavy, and needed for training only
+        from shortlist.models.solvers.logistic import optimum  # heavy, and needed for training only
 
         keys = [
             column_keys(

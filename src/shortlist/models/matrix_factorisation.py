@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from shortlist.arrays import ArrayFileError
 from shortlist.index.contract import VectorIndex
 from shortlist.index.exact import ExactIndex
-from shortlist.models.alternating_least_squares import solve_side
 from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelFileError, require
 from shortlist.models.files import read_description, write_description
-from shortlist.models.held_out_users import best_by_held_out_users
 from shortlist.models.retrieval import FittedVectors, Interactions, RetrievalModel, UserBatch
-from shortlist.models.user_item_matrix import user_item_matrix
+from shortlist.models.solvers.alternating import solve_side
+from shortlist.models.solvers.held_out_users import best_by_held_out_users
+from shortlist.models.solvers.user_item_matrix import user_item_matrix
 
 _USERS_AT_ONCE = 256
 _SETTINGS = ("unobserved_weight", "l2", "gap_half_life")

@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.models.calibration import IDENTITY, Calibration
+from shortlist.models.calibration.curve import IDENTITY, Calibration
 from shortlist.models.contract import Examples, FeatureColumn, FittedRanker, Progress, RankingModel
 from shortlist.models.errors import ModelError, ModelFileError, require
 from shortlist.models.files import (
@@ -25,8 +25,8 @@ from shortlist.models.files import (
     write_array,
     write_description,
 )
-from shortlist.models.foreign_columns import check_columns
-from shortlist.models.onnx_session import input_and_output, open_session
+from shortlist.models.foreign.columns import check_columns
+from shortlist.models.foreign.onnx_session import input_and_output, open_session
 
 GIVES = ("probability", "log_odds", "order")
 _MODEL_FILE = "model.onnx"
@@ -82,7 +82,7 @@ class OnnxRanker(RankingModel):
 
         Raises:
             ModelError: when there is no such file, its columns are others, or onnxruntime is not installed.
-            ModelFileError: when the file is damaged, or more than data (`onnx_file.check_onnx`).
+            ModelFileError: when the file is damaged, or more than data (`foreign.onnx_file.check_onnx`).
         """
         try:
             data = Path(self.path).read_bytes()
@@ -99,7 +99,7 @@ class OnnxRanker(RankingModel):
             check_columns(self, names, train)
         calibration = IDENTITY
         if self.gives == "order":
-            from shortlist.models.calibration_fit import best_calibration  # compiled: heavy to import
+            from shortlist.models.calibration.fit import best_calibration  # compiled: heavy to import
 
             held_out = valid or train
             scores = plain.log_odds(np.ascontiguousarray(held_out.features))

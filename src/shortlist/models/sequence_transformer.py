@@ -22,7 +22,7 @@ from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelError, ModelFileError, require
 from shortlist.models.files import read_array, read_description, write_array, write_description
 from shortlist.models.retrieval import FittedVectors, Interactions, RetrievalModel, UserBatch
-from shortlist.models.sequence_forward import SequenceForward, Weights, weight_shapes
+from shortlist.models.sequence.forward import SequenceForward, Weights, weight_shapes
 
 _LIBRARIES = ("jax", "optax")
 _SIZES = ("width", "num_blocks", "num_heads", "history", "feed_forward")
@@ -128,7 +128,7 @@ class SequenceTransformer(RetrievalModel):
                 f"SequenceTransformer.fit: expected jax and optax, received no {' and no '.join(missing)}. "
                 "They are an extra: pip install 'shortlist[deep]'. A fitted model serves without them."
             )
-        from shortlist.models.sequence_fit import learn  # heavy, and needed for training only
+        from shortlist.models.sequence.fit import learn  # heavy, and needed for training only
 
         return FittedSequenceTransformer(learn(self, interactions, seed, progress, checkpoint))
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from shortlist.arrays import ArrayFileError
 from shortlist.index.exact import ExactIndex
-from shortlist.models.attribute_slots import AttributeSlots
+from shortlist.models.columns.attributes import AttributeSlots
 from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelFileError, require
 from shortlist.models.files import frozen, read_array, read_description, write_array, write_description
@@ -77,7 +77,7 @@ class TwoTowers(RetrievalModel):
         Raises:
             ModelError: when JAX is not installed.
         """
-        from shortlist.models.two_towers_fit import fit_towers  # it trains with JAX, which serving has not
+        from shortlist.models.towers.fit import fit_towers  # it trains with JAX, which serving has not
 
         return fit_towers(self, interactions, seed, progress)
 

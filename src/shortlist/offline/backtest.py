@@ -15,16 +15,16 @@ from typing import Any
 from shortlist.declare.app import App
 from shortlist.features.offline import History
 from shortlist.log.protocol import EventLog
-from shortlist.offline.compare import Comparer, SurfaceComparison
 from shortlist.offline.dataset import make_dataset, read_trials
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.fitting import fit_release
-from shortlist.offline.funnel_report import FunnelReport
-from shortlist.offline.funnel_tables import funnel_as_dict
-from shortlist.offline.moments import log_times
+from shortlist.offline.ladder.compare import Comparer, SurfaceComparison
 from shortlist.offline.positives import event_splits
 from shortlist.offline.progress import Progress, Steps
-from shortlist.offline.replay_period import read_past, replay_period
+from shortlist.offline.replay.moments import log_times
+from shortlist.offline.replay.period import read_past, replay_period
+from shortlist.offline.replay.report import FunnelReport
+from shortlist.offline.replay.tables import funnel_as_dict
 from shortlist.offline.report import comparison_as_dict, split_as_dict
 from shortlist.offline.splits import Split, rolling_splits
 

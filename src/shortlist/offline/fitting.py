@@ -17,9 +17,9 @@ from shortlist.log.protocol import EventLog
 from shortlist.models.contract import FittedRanker
 from shortlist.models.popularity import FittedPopularity, Popularity
 from shortlist.models.retrieval import FittedRetrieval, RetrievalModel
-from shortlist.offline.compare import Comparer, SurfaceComparison
-from shortlist.offline.costs import features_p99_ms
 from shortlist.offline.dataset import make_dataset, read_trials
+from shortlist.offline.ladder.compare import Comparer, SurfaceComparison
+from shortlist.offline.ladder.costs import features_p99_ms
 from shortlist.offline.positives import surface_interactions
 from shortlist.offline.progress import Steps
 from shortlist.offline.sliced import SlicedContest, slice_contest

@@ -7,9 +7,9 @@ from typing import Any
 
 from shortlist.declare.app import App
 from shortlist.declare.surface import Surface
-from shortlist.offline.compare import SurfaceComparison
+from shortlist.offline.ladder.compare import SurfaceComparison
+from shortlist.offline.ladder.sheet import Sheet, sheet_as_dict
 from shortlist.offline.report import comparison_as_dict, split_as_dict
-from shortlist.offline.sheet import Sheet, sheet_as_dict
 from shortlist.offline.splits import Split
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.releases import BundleWriter, DataRange, FeatureField, Metadata, Registry, ReleaseId

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from shortlist.metrics import Interval
-from shortlist.offline.compare import SurfaceComparison
 from shortlist.offline.evaluate import ValueScore
-from shortlist.offline.ladder import Contender, Contest
+from shortlist.offline.ladder.compare import SurfaceComparison
+from shortlist.offline.ladder.contest import Contender, Contest
 from shortlist.offline.splits import Split
 from shortlist.offline.trials import SAMPLED_LIST
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shortlist.offline.dataset import Dataset
 from shortlist.offline.evaluate import LabelScore
-from shortlist.offline.ladder import Contest
+from shortlist.offline.ladder.contest import Contest
 from shortlist.offline.report import interval_as_list, printed, table
 from shortlist.offline.slices import score_slices, trial_slices
 from shortlist.offline.splits import Split

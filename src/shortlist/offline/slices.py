@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.offline.bands import item_bands, user_bands, value_bands
 from shortlist.offline.dataset import Dataset
 from shortlist.offline.evaluate import LabelScore, score_label
+from shortlist.offline.evaluation.bands import item_bands, user_bands, value_bands
 
 
 def trial_slices(

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from shortlist.declare.app import App
 from shortlist.features.offline import History
 from shortlist.log.protocol import EventLog
-from shortlist.offline.compare import SurfaceComparison
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.fitting import fit_release
+from shortlist.offline.ladder.compare import SurfaceComparison
 from shortlist.offline.progress import Progress, Steps
 from shortlist.offline.publish import write_release
 from shortlist.offline.splits import Split

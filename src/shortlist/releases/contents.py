@@ -11,7 +11,7 @@ import numpy as np
 
 # A format that is not named here is refused: the next one that can run code has no name yet.
 # An ONNX file is a graph of standard operators with their weights. What could make it more, operators of
-# other domains and weights in other files, its model refuses whenever it loads (`models/onnx_file.py`).
+# other domains and weights in other files, its model refuses when it loads: `models/foreign/onnx_file.py`.
 DATA_FORMATS = frozenset(
     {
         ".arrow", ".bin", ".csv", ".faiss", ".json", ".jsonl", ".md", ".npy", ".onnx", ".parquet",

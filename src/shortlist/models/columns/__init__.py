@@ -1,0 +1,1 @@
+"""Columns of numbers, categories and attributes, as models read them."""

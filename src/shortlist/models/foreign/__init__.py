@@ -1,0 +1,1 @@
+"""What models that were fitted elsewhere must hold to."""

@@ -1,0 +1,1 @@
+"""Neighbours of items: how they are found, and how a history adds them up."""

@@ -1,0 +1,99 @@
+"""What item-to-item models share once they are fitted: rows of neighbours, summed over a history.
+
+B users asked for, I items, M neighbours kept an item, L history, n wanted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.models.errors import ModelFileError
+from shortlist.models.files import frozen, read_array, read_description, write_array, write_description
+from shortlist.models.retrieval import NO_ITEM, FittedRetrieval, UserBatch
+
+
+class NeighbourSums(FittedRetrieval):
+    """The neighbours of each item.
+
+    Args:
+        neighbours: int32 [I, M], -1 after the last one.
+        similarity: float32 [I, M], 0 after the last one; below 0 where one item speaks against another.
+        gap_half_life: how fast a history's older items count less, in places.
+    """
+
+    def __init__(
+        self, neighbours: NDArray[np.int32], similarity: NDArray[np.float32], gap_half_life: float
+    ) -> None:
+        self.neighbours: NDArray[np.int32] = frozen(neighbours)
+        self.similarity: NDArray[np.float32] = frozen(similarity)
+        self.gap_half_life = gap_half_life
+        self.num_items = len(neighbours)
+
+    def score_history(
+        self, items: NDArray[np.int32], n: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return at most n items near a history and their scores, best first.
+
+        A score is the sum over the history of recency times similarity, where the newest item has recency 1
+        and each place further back 2^(-1 / gap_half_life). Items of the history itself may be among the
+        answers: to drop them is a filter's choice, so ask for as many more as may be dropped.
+
+        Args:
+            items: int [L], newest first; items the model does not know are passed over.
+            n: how many to return at most.
+        """
+        from shortlist.models.neighbours.co_visits import sum_over_history  # compiled: heavy to import
+
+        known_L = (items >= 0) & (items < len(self.neighbours))
+        recency_L = np.exp2(-np.arange(len(items)) / self.gap_half_life)[known_L]
+        best_items, best_scores = np.empty(max(n, 0), np.int32), np.empty(max(n, 0), np.float32)
+        num_found = sum_over_history(
+            items[known_L].astype(np.int32),
+            recency_L,
+            self.neighbours,
+            self.similarity,
+            best_items,
+            best_scores,
+        )
+        return best_items[:num_found], best_scores[:num_found]
+
+    def scores(self, users: UserBatch) -> NDArray[np.float32]:
+        """Score every item near each history; the others have 0."""
+        scores_BI = np.zeros((len(users), self.num_items), np.float32)
+        for scores_I, history_L in zip(scores_BI, users.history, strict=True):
+            items, best = self.score_history(history_L, self.num_items)
+            scores_I[items] = best
+        return scores_BI
+
+    def retrieve(self, users: UserBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the n items nearest to each history; none that is not near, or that it speaks against."""
+        shape = (len(users), max(n, 0))
+        items_BN, scores_BN = np.full(shape, NO_ITEM, np.int32), np.zeros(shape, np.float32)
+        for row, history_L in enumerate(users.history):
+            items, best = self.score_history(history_L, n)
+            num_near = int(np.count_nonzero(best > 0))
+            items_BN[row, :num_near], scores_BN[row, :num_near] = items[:num_near], best[:num_near]
+        return items_BN, scores_BN
+
+    def save(self, folder: Path) -> None:
+        """Write `model.json`, `neighbours.npy` and `similarity.npy`."""
+        write_description(folder, self.kind, gap_half_life=self.gap_half_life)
+        write_array(folder, "neighbours", self.neighbours)
+        write_array(folder, "similarity", self.similarity)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; raises `ModelFileError` when it is damaged."""
+        description = read_description(folder, cls.kind, gap_half_life=(int, float))
+        neighbours = read_array(folder, "neighbours", np.int32, (None, None))
+        similarity = read_array(folder, "similarity", np.float32, neighbours.shape)
+        num_items = len(neighbours)
+        if neighbours.size and not (neighbours.min() >= -1 and neighbours.max() < num_items):
+            raise ModelFileError(f"{folder}: expected neighbours -1..{num_items - 1}.")
+        if not np.isfinite(similarity).all() or not description["gap_half_life"] > 0:
+            raise ModelFileError(f"{folder}: expected finite scores and a positive half-life.")
+        return cls(neighbours, similarity, description["gap_half_life"])

@@ -1,0 +1,1 @@
+"""Judging retrieval models over the whole catalogue, on any data set."""
