@@ -107,7 +107,7 @@ def test_one_thread_or_many_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) 
     solved = []
     for number in (1, 3):
         monkeypatch.setattr(
-            "shortlist.models.alternating_least_squares.num_processors", lambda number=number: number
+            "shortlist.models.solvers.alternating.num_processors", lambda number=number: number
         )
         users = np.zeros((200, WIDTH), np.float32)
         solve_side(matrix, items, users, 0.2, 0.01)
