@@ -44,8 +44,8 @@ class TwoTowers(RetrievalModel):
         width: D, of a vector without its bias.
         history: L, how many of a user's last items count.
         horizon: an item to be found is drawn among so many that follow a history, as in Pancha et al.,
-            "PinnerFormer" (KDD 2022); 1 is the very next. Long is right for candidates, of which many are
-            asked for at once: what follows soon, not only next.
+            "PinnerFormer" (KDD 2022); 1 is the very next. Many candidates are asked for at once, so long is
+            right: on later likes of MovieLens-1M, Recall@100 is .30 at 1,000 and .26 at 1.
         heads: H, how many times the history is pooled, each with its own attention.
         hidden: M, units of the user tower's hidden layer.
         id_dropout: how often an item in training is shown by its attributes alone, where it has any.
