@@ -23,21 +23,45 @@ logs = st.builds(interactions, st.integers(1, 5), st.just(30), st.integers(0, 15
 @given(log=logs, length=st.integers(1, 12))
 def test_each_visit_is_once_a_target_with_what_came_before_it(log: Interactions, length: int) -> None:
     visits = Visits.first(log)
-    items_GS, weights_GC, users_G = visits.batch(visits.chunks(), length)
+    rng = np.random.default_rng(0)
+    items_GS, targets_GC, weights_GC, users_G = visits.batch(visits.chunks(), length, 1, rng)
     expected = [
         (user, item, first_visits(log, user)[:place][-length:])
         for user in range(log.num_users)
         for place, item in enumerate(first_visits(log, user))
     ]
     found = []
-    for items_S, weights_C, user in zip(items_GS, weights_GC, users_G, strict=True):
+    for items_S, targets_C, weights_C, user in zip(items_GS, targets_GC, weights_GC, users_G, strict=True):
         for target in range(TARGETS):
             if items_S[length + target] >= 0:
+                assert items_S[length + target] == targets_C[target]
                 before = items_S[target : length + target]
                 found.append((int(user), int(items_S[length + target]), before[before >= 0].tolist()))
             else:
                 assert weights_C[target] == 0
     assert found == expected
+
+
+@settings(max_examples=10, deadline=None)
+@given(log=logs, horizon=st.integers(1, 12))
+def test_targets_are_drawn_evenly_within_the_horizon(log: Interactions, horizon: int) -> None:
+    """Each visit is drawn as often as is expected, and from no place before the horizon or after itself."""
+    visits, rng, num_draws = Visits.first(log), np.random.default_rng(1), 200
+    drawn = np.zeros(len(visits))
+    place_of = {pair: place for place, pair in enumerate(zip(visits.users, visits.items, strict=True))}
+    chunks = visits.chunks()
+    for _ in range(num_draws):
+        _, targets_GC, weights_GC, users_G = visits.batch(chunks, 3, horizon, rng)
+        for chunk, target in zip(*np.nonzero(targets_GC >= 0), strict=True):
+            place = place_of[users_G[chunk], targets_GC[chunk, target]]
+            assert 0 <= place - (chunks[chunk] + target) < horizon
+            assert weights_GC[chunk, target] == visits.weights[place]
+            drawn[place] += 1
+    expected = visits.ahead(horizon)
+    assert np.isclose(expected.sum(), len(visits))
+    np.testing.assert_allclose(
+        drawn / num_draws, expected, atol=5 * np.sqrt(expected.max(initial=0) / num_draws)
+    )
 
 
 @given(log=logs)

@@ -101,7 +101,7 @@ def test_training_and_serving_place_a_user_alike(log) -> None:
     params["user_slots"] = rng.normal(size=params["user_slots"].shape).astype(np.float32)
     visits = Visits.first(log)
     chunks = rng.choice(visits.chunks(), 12, replace=False)
-    items, weights, users = visits.batch(chunks, SMALL.history)
+    items, _, weights, users = visits.batch(chunks, SMALL.history, 1, rng)
     trained = chunk_users(SMALL.history)(params, items, data.user_weights(users))
     is_target = weights.reshape(-1) > 0
     places = (chunks[:, None] + np.arange(TARGETS)).reshape(-1)[is_target]
@@ -127,7 +127,15 @@ def test_without_jax_it_says_what_to_install(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"width": 0}, {"history": 0}, {"heads": -1}, {"id_dropout": 1.0}, {"learning_rate": 0.0}]
+    "setting",
+    [
+        {"width": 0},
+        {"history": 0},
+        {"horizon": 0},
+        {"heads": -1},
+        {"id_dropout": 1.0},
+        {"learning_rate": 0.0},
+    ],
 )
 def test_impossible_settings_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(ModelError, match=next(iter(setting))):

@@ -85,17 +85,39 @@ class Visits:
         within = np.arange(len(firsts)) - np.repeat(np.cumsum(num_chunks_U) - num_chunks_U, num_chunks_U)
         return np.asarray(firsts + TARGETS * within, np.int64)
 
-    def batch(
-        self, firsts_G: NDArray[np.int64], length: int
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]:
-        """Return chunks' items int32 [G, L + C], oldest first and -1 where none; target weights; users [G].
+    def ahead(self, horizon: int) -> NDArray[np.float64]:
+        """Return how often each visit is drawn as a target if each place draws one, float64 [N].
 
-        Weights are float32 [G, C], 0 beyond the user's last visit.
+        A place draws evenly among itself and the visits after it, at most `horizon` of them in all.
+        """
+        ends_N = self.starts[self.users + 1]
+        drawn_from_N = np.minimum(ends_N - np.arange(len(self)), horizon)
+        each = np.concatenate([[0.0], np.cumsum(1.0 / np.maximum(drawn_from_N, 1))])
+        first_N = np.maximum(self.starts[self.users], np.arange(len(self)) - horizon + 1)
+        return np.asarray(each[1:] - each[first_N])
+
+    def batch(
+        self, firsts_G: NDArray[np.int64], length: int, horizon: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]:
+        """Return some chunks.
+
+        Args:
+            firsts_G: int64 [G], from `chunks`.
+            length: L.
+            horizon: a place's target is drawn among so many visits from it on; 1 is the very next.
+            rng: draws the targets.
+
+        Returns:
+            The chunks' items int32 [G, L + C], oldest first and -1 where none; the target of each of the last
+            C places, int32 [G, C]; its weight float32 [G, C], 0 beyond the last visit; users int32 [G].
         """
         users_G = self.users[firsts_G]
+        ends_G1 = self.starts[users_G + 1][:, None]
         places = firsts_G[:, None] - length + np.arange(length + TARGETS)
-        is_own = (places >= self.starts[users_G][:, None]) & (places < self.starts[users_G + 1][:, None])
-        places = np.where(is_own, places, 0)
-        items = np.where(is_own, self.items[places], NO_ITEM).astype(np.int32)
-        weights = np.where(is_own, self.weights[places], 0.0).astype(np.float32)
-        return items, weights[:, length:], users_G
+        is_own = (places >= self.starts[users_G][:, None]) & (places < ends_G1)
+        items = np.where(is_own, self.items[np.where(is_own, places, 0)], NO_ITEM).astype(np.int32)
+        places, is_own = places[:, length:], is_own[:, length:]
+        drawn_from = np.clip(ends_G1 - places, 1, horizon)
+        chosen = np.where(is_own, places + (rng.random(places.shape) * drawn_from).astype(np.int64), 0)
+        targets = np.where(is_own, self.items[chosen], NO_ITEM).astype(np.int32)
+        return items, targets, np.where(is_own, self.weights[chosen], 0.0).astype(np.float32), users_G

@@ -42,17 +42,18 @@ def fit_towers(
     if len(data.train) == 0:
         return data.fitted(params)
     step, start = training_step(model.history)
-    log_share_I = np.log(np.maximum(data.counts_I, 1) / len(data.train)).astype(np.float32)
-    batches = _Batches(data.train, model.history, rng)
+    batches = _Batches(data.train, model, rng)
+    drawn_I = np.bincount(data.train.items, weights=data.train.ahead(model.horizon), minlength=data.num_items)
+    log_share_I = np.log(np.maximum(drawn_I, 1e-3) / len(data.train)).astype(np.float32)
     id_dropout = model.id_dropout if data.items.num_slots else 0.0
     optimum, rate, cuts_left = -np.inf, model.learning_rate, _CUTS
     best_moments = moments = start(params)
     for done in range(model.max_rounds):
-        for items, weights, users in batches.round():
-            targets = items[:, model.history :].reshape(-1)
+        for items, targets_GC, weights, users in batches.round():
+            targets = targets_GC.reshape(-1)
             is_numbered = (rng.random(len(targets)) >= id_dropout).astype(np.float32)
             params, moments = step(
-                params, moments, np.float32(rate), items, weights, users, is_numbered,
+                params, moments, np.float32(rate), items, targets_GC, weights, users, is_numbered,
                 data.item_weights(targets), data.user_weights(users), log_share_I[targets],
             )  # fmt: skip
         score = _score(data, {name: np.asarray(array) for name, array in params.items()})
@@ -79,6 +80,10 @@ class TowerData:
         self.visits = Visits.first(interactions)
         self.held_out = _held_out(self.visits, self.num_items, rng)
         self.train = self.visits.without_last(self.held_out)
+        # As in training, what is held out may lie anywhere within the horizon of what is told.
+        ends = self.visits.starts[self.held_out + 1]
+        reach = np.minimum(ends - self.visits.starts[self.held_out], model.horizon)
+        self.told_upto = ends - 1 - (rng.random(len(ends)) * reach).astype(np.int64)
         self.counts_I = np.bincount(self.train.items, minlength=self.num_items)
         self.items = AttributeSlots.fit(interactions.item_attributes)
         self.users = AttributeSlots.fit(interactions.user_attributes)
@@ -148,8 +153,8 @@ def initial_parameters(model: TwoTowers, data: TowerData, rng: np.random.Generat
 class _Batches:
     """Batches of chunks, each chunk once before any again."""
 
-    def __init__(self, visits: Visits, history: int, rng: np.random.Generator) -> None:
-        self._visits, self._history, self._rng = visits, history, rng
+    def __init__(self, visits: Visits, model: TwoTowers, rng: np.random.Generator) -> None:
+        self._visits, self._model, self._rng = visits, model, rng
         self._chunks = visits.chunks()
         self._size = int(np.clip(2 ** (max(len(self._chunks), 1) // 8).bit_length(), 4, _MAX_CHUNKS))
         self._queue = np.empty(0, np.int64)
@@ -159,7 +164,7 @@ class _Batches:
             while len(self._queue) < self._size:
                 self._queue = np.concatenate([self._queue, self._rng.permutation(self._chunks)])
             chosen, self._queue = self._queue[: self._size], self._queue[self._size :]
-            yield self._visits.batch(chosen, self._history)
+            yield self._visits.batch(chosen, self._model.history, self._model.horizon, self._rng)
 
 
 def _held_out(visits: Visits, num_items: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -178,7 +183,8 @@ def _score(data: TowerData, params: Params) -> float:
     for start in range(0, len(held_out), at_once):
         users = held_out[start : start + at_once]
         ends = visits.starts[users + 1] - 1
-        scores_VI = fitted.scores(data.user_batch(visits.before(ends, data.model.history), users))
+        told = visits.before(data.told_upto[start : start + at_once], data.model.history)
+        scores_VI = fitted.scores(data.user_batch(told, users))
         for row, (user, end) in enumerate(zip(users, ends, strict=True)):
             target = scores_VI[row, visits.items[end]]
             scores_VI[row, visits.items[visits.starts[user] : end]] = -np.inf

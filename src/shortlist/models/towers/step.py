@@ -20,10 +20,10 @@ from shortlist.models.towers.chunks import TARGETS
 def training_step(history: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return one step of training, compiled once for each shape, and the start of Adam's moments.
 
-    A step takes the parameters, the moments, the learning rate, and a batch: items int32 [G, L + C], weights
-    of the targets float32 [G, C], users int32 [G], for each target whether its number is shown float32 [B],
-    its attributes' weights float32 [B, S], the users' float32 [G, T], and the log of the target's share of
-    all targets float32 [B]. It returns new parameters and moments.
+    A step takes the parameters, the moments, the learning rate, and a batch: items int32 [G, L + C], targets
+    int32 [G, C], their weights float32 [G, C], users int32 [G], for each target whether its number is shown
+    float32 [B], its attributes' weights float32 [B, S], the users' float32 [G, T], and the log of the
+    target's share of all targets float32 [B]. It returns new parameters and moments.
 
     Raises:
         ModelError: when JAX is not installed.
@@ -40,10 +40,10 @@ def training_step(history: int) -> tuple[Callable[..., Any], Callable[..., Any]]
     users_of = chunk_users(history)
 
     def loss(
-        params: Any, items_GS: Any, weights_GC: Any, users_G: Any, is_numbered_B: Any, item_weights_BS: Any,
-        user_weights_GT: Any, log_share_B: Any,
+        params: Any, items_GS: Any, targets_GC: Any, weights_GC: Any, users_G: Any, is_numbered_B: Any,
+        item_weights_BS: Any, user_weights_GT: Any, log_share_B: Any,
     ) -> Any:  # fmt: skip
-        targets_B = items_GS[:, history:].reshape(-1)
+        targets_B = targets_GC.reshape(-1)
         weights_B = weights_GC.reshape(-1)
         numbered_BD = params["numbered"][jnp.maximum(targets_B, 0)] * is_numbered_B[:, None]
         item_BD = numbered_BD + item_weights_BS @ params["item_slots"]
