@@ -21,8 +21,8 @@ help:  ## print this list
 demo: $(INSTALLED)  ## build a world, train, serve, open a page (SMOKE=1: drive it over HTTP and exit; PORT=8001)
 	@$(BIN)/shortlist demo $(if $(filter-out 0,$(SMOKE)),--smoke) $(if $(PORT),--port $(PORT))
 
-test: $(INSTALLED)  ## run the tests, warnings are errors (ARGS="tests/log -x" narrows)
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(INSTALLED)  ## run the tests on all cores, warnings are errors (ARGS="tests/log -x" narrows)
+	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses auto --dist loadfile)
 
 lint: $(INSTALLED)  ## check style, types, the layers, and that no file names a machine or a registry
 	$(BIN)/ruff check .
