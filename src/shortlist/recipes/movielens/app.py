@@ -31,7 +31,7 @@ app.features(
 
 app.surface(
     "home",
-    sources=[sl.ItemToItem(n=300), sl.Popular(n=200, half_life="52w")],
+    sources=[sl.Ease(n=300), sl.ItemToItem(n=200), sl.Popular(n=200, half_life="52w")],
     filters=[sl.NotSeen(within="3650d", n=3000)],
     ranker=sl.Ladder(sl.Logistic(), sl.BoostedTrees()),
     value={liked: 1.0},
