@@ -50,9 +50,9 @@ def test_an_attribute_is_parted_without_a_gap(values, is_text, max_bands):
     bands = value_bands("user.x", column, texts, max_bands=max_bands)
     if values:
         assert (np.sum(list(bands.values()), axis=0) == 1).all()
-    known = [name for name in bands if name not in ("user.x: other", "user.x: unknown")]
+    known = [name for name in bands if name not in ("user.x: (other)", "user.x: (unknown)")]
     assert len(known) <= max_bands
-    np.testing.assert_array_equal(bands.get("user.x: unknown", np.isnan(column)), np.isnan(column))
+    np.testing.assert_array_equal(bands.get("user.x: (unknown)", np.isnan(column)), np.isnan(column))
     for name in known:
         inside = column[bands[name]]
         if is_text:
@@ -67,7 +67,28 @@ def test_an_attribute_is_parted_without_a_gap(values, is_text, max_bands):
 def test_the_most_frequent_categories_have_a_band_of_their_own():
     column = np.array([0, 1, 1, 2, 2, 2, 3], np.float32)
     bands = value_bands("video.topic", column, ["a", "b", "c", "d"], max_bands=2)
-    assert list(bands) == ["video.topic: c", "video.topic: b", "video.topic: other"]
+    assert list(bands) == ["video.topic: c", "video.topic: b", "video.topic: (other)"]
+
+
+@pytest.mark.parametrize("texts", [["unknown", "a", "other"], ["(unknown)", "((unknown))", "(other)"]])
+def test_a_category_called_unknown_or_other_keeps_its_rows(texts):
+    column = np.array([0, 0, 1, 2, 2, np.nan], np.float32)
+    bands = value_bands("user.job", column, texts, max_bands=5)
+    assert {name: band.sum() for name, band in bands.items() if name.removeprefix("user.job: ") in texts} == {
+        f"user.job: {texts[0]}": 2, f"user.job: {texts[1]}": 1, f"user.job: {texts[2]}": 2,
+    }  # fmt: skip
+    assert (np.sum(list(bands.values()), axis=0) == 1).all()
+    with_rest = value_bands("user.job", column, texts, max_bands=1)
+    assert sorted(band.sum() for band in with_rest.values()) == [1, 2, 3]
+
+
+def test_numbers_that_differ_late_have_bands_of_their_own():
+    few = value_bands("x", np.array([1_000_001, 1_000_001, 1_000_002], np.float32), None)
+    assert {name: band.sum() for name, band in few.items()} == {"x: 1000001": 2, "x: 1000002": 1}
+    many = value_bands("x", np.arange(1_000_000, 1_000_010, dtype=np.float32), None)
+    assert next(iter(many)) == "x: 1000000 to 1000001"
+    assert [band.sum() for band in many.values()] == [2] * 5
+    assert list(value_bands("x", np.array([0.1, 2.5], np.float32), None)) == ["x: 0.1", "x: 2.5"]
 
 
 def test_ranges_of_a_number_hold_about_as_many_rows_each():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from shortlist.features.offline import Requests
 from shortlist.metrics import auc, log_loss
+from shortlist.metrics.mean import MetricInputError
 from shortlist.offline.evaluate import auc_interval, row_losses, score_label, score_value
 from shortlist.offline.ladder.baselines import popularity_probabilities, rate_probabilities
 from shortlist.offline.trials import Trials
@@ -127,6 +128,29 @@ def test_the_interval_of_an_auc_is_that_of_repeated_rows():
         gains.append(auc(labels[rows], scores[rows]) - auc(labels[rows], nearly[rows]))
     gain = auc_interval(labels, scores, users, beside=nearly, seed=9, num_resamples=25)
     np.testing.assert_allclose([gain.low, gain.high], np.quantile(gains, [0.025, 0.975]), atol=1e-12)
+
+
+def test_resamples_without_one_of_the_outcomes_are_left_out_of_the_interval():
+    users = np.repeat(np.arange(4), 5)
+    labels = (users == 3).astype(np.float32)  # a third of the resamples draw nobody with a positive
+    scores = np.random.default_rng(2).random(20)
+    found = auc_interval(labels, scores, users, seed=5, num_resamples=60)
+    again, values = np.random.default_rng(5), []
+    for _ in range(60):
+        rows = np.concatenate([np.flatnonzero(users == user) for user in again.integers(0, 4, 4)])
+        values.append(auc(labels[rows], scores[rows]))
+    assert np.isnan(values).any()
+    np.testing.assert_allclose([found.low, found.high], np.nanquantile(values, [0.025, 0.975]))
+    gain = auc_interval(labels, scores, users, beside=scores, seed=5)
+    assert (gain.value, gain.low, gain.high) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "users"), [([0, 0, 0], [1, 2, 3]), ([1, 1], [1, 2]), ([0, 1, 1], [4, 4, 4])]
+)
+def test_an_auc_without_both_outcomes_or_of_one_user_has_no_interval(labels, users):
+    with pytest.raises(MetricInputError, match="labels: expected both outcomes, of at least 2 users"):
+        auc_interval(np.array(labels, np.float32), np.arange(len(labels)) / 4, np.array(users))
 
 
 def test_the_baselines_are_smoothed_shares_of_training():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from cli.tiny import shortlist as run_shortlist
-from shortlist import recipes
+from offline.planting import declare, planted
 from shortlist.cli.project import load_app
 from shortlist.features.offline import History
 from shortlist.features.schema import log_schemas
@@ -21,40 +20,8 @@ from shortlist.recipes.video.app import app
 from shortlist.recipes.video.simulated import history_sources
 from shortlist.world import World, WorldConfig
 
-DECLARATION = (Path(recipes.__file__).parent / "video" / "app.py").read_text()
 COPY, OWN_ROW = "derived from the label", "target statistic with its own row"
 TOTAL, LATER = "total of the whole period", "changed after the request"
-
-Columns = Mapping[str, np.ndarray]
-
-
-def declare(folder: Path, context: Columns, user: Columns, video: Columns) -> Path:
-    """Write the recipe with more columns, each read as a feature."""
-
-    def fields(columns: Columns) -> str:
-        types = {name: "str" if values.dtype == object else "float" for name, values in columns.items()}
-        return ", ".join(f"{name}={type_}" for name, type_ in types.items())
-
-    text = DECLARATION.replace(
-        '\nuser = app.entity("user",', f'\ncontext = app.context({fields(context)})\n'
-        f'user = app.entity("user", {fields(user)},'
-    ).replace('"video", creator', f'"video", {fields(video)}, creator')  # fmt: skip
-    by_kind = {"context": context, "user": user, "video": video}
-    read = [f"{of}.{name}" for of, some in by_kind.items() for name in some]
-    path = folder / "app.py"
-    path.write_text(f"{text}\napp.features({', '.join(read)})\n")
-    return path
-
-
-def planted(sources: list[HistorySource], by_kind: Mapping[str, Columns]) -> list[HistorySource]:
-    return [
-        replace(
-            source,
-            source=dict(source.source) | dict(by_kind.get(source.kind, {})),
-            fields=dict(source.fields) | {name: name for name in by_kind.get(source.kind, {})},
-        )
-        for source in sources
-    ]
 
 
 class Facts:

@@ -97,9 +97,39 @@ def test_bad_attributes_are_named():
         data.with_user_attributes([1], {"age": [1]})
 
 
-def test_a_text_that_is_none_is_unknown():
+COUNTRIES = [["de", None, "fr"], ["de", np.nan, "fr"], ["de", np.float32("nan"), "fr"]]
+
+
+@pytest.mark.parametrize("countries", [*COUNTRIES, *(np.array(one, object) for one in COUNTRIES)])
+def test_a_text_that_is_none_or_nan_is_unknown(countries):
     data = NamedInteractions.from_events([1, 2, 3], [1, 1, 1], range(3))
-    data = data.with_user_attributes([1, 2, 3], {"country": ["de", None, "fr"]})
+    attributes = data.with_user_attributes([1, 2, 3], {"country": countries}).interactions.user_attributes
+    np.testing.assert_array_equal(attributes.values[:, 0], np.array([0, np.nan, 1], np.float32))
+    assert list(attributes.encoding.categories["country"]) == ["de", "fr"]
+
+
+@pytest.mark.parametrize(
+    "ages", [[1.5, None, 2], [1.5, np.nan, 2], np.array([1.5, None, np.int64(2)], object)]
+)
+def test_a_number_beside_none_stays_a_number(ages):
+    data = NamedInteractions.from_events(["a", "b", "c"], [1, 1, 1], range(3))
+    columns = {"age": ages, "adult": [True, None, np.False_]}
+    attributes = data.with_user_attributes(["a", "b", "c"], columns).interactions.user_attributes
+    assert not attributes.encoding.categories
     np.testing.assert_array_equal(
-        data.interactions.user_attributes.values[:, 0], np.array([0, np.nan, 1], np.float32)
+        attributes.values, np.array([[1.5, 1], [np.nan, np.nan], [2, 0]], np.float32)
     )
+
+
+@pytest.mark.parametrize("unknown", [None, np.nan])
+@pytest.mark.parametrize("make", [list, lambda ids: np.array(ids, object)])
+def test_an_event_or_an_attribute_of_nobody_is_refused(unknown, make):
+    with pytest.raises(
+        OfflineError, match="users: expected an id in every row, received None or NaN in 1 of"
+    ):
+        NamedInteractions.from_events(make(["ann", unknown]), ["x", "y"], [0, 1])
+    with pytest.raises(OfflineError, match=r"items: expected an id in every row, .* Leave out the rows"):
+        NamedInteractions.from_events(["ann", "bob"], make(["x", unknown]), [0, 1])
+    data = NamedInteractions.from_events(["ann"], ["x"], [0])
+    with pytest.raises(OfflineError, match="attributes of users: expected an id in every row"):
+        data.with_user_attributes(make(["ann", unknown]), {"age": [1, 2]})

@@ -50,7 +50,7 @@ def test_each_slice_is_what_a_loop_finds(holdout):
         "user.country: fr": lambda user, item: (
             countries.encoding.categories["country"][int(countries.values[user, 0])] == "fr"
         ),
-        "item.minutes: unknown": lambda user, item: item == 0,
+        "item.minutes: (unknown)": lambda user, item: item == 0,
     }
     slices = case_slices(cases)
     assert {"heavy users", "popular items", "tail items"} <= set(slices)
@@ -136,7 +136,7 @@ def test_trials_of_new_users_new_items_and_each_attribute(dataset):
         "new users": [at for at, row in enumerate(rows) if users[row] not in seen_users],
         "new items": [at for at, row in enumerate(rows) if items[row] not in seen_items],
         "user.country: fr": [at for at, row in enumerate(rows) if users[row] % 7 and users[row] % 2],
-        "user.country: unknown": [at for at, row in enumerate(rows) if users[row] % 7 == 0],
+        "user.country: (unknown)": [at for at, row in enumerate(rows) if users[row] % 7 == 0],
     }
     for name, places in by_hand.items():
         assert places

@@ -9,6 +9,7 @@ from shortlist.cli.project import Project
 def run(project: Project) -> int:
     """Look for features that know the future, and print what was found; return the exit status."""
     from shortlist.offline.leakage.check import check_leakage
+    from shortlist.offline.leakage.power import FEW
 
     with project.open_log() as log, Steps() as steps:
         report = check_leakage(project.app, log, progress=steps)
@@ -20,8 +21,16 @@ def run(project: Project) -> int:
     )
     if report.sampling is not None:
         say(f"[dim]Negatives: {plain(report.sampling)}.[/]")
+    if report.not_asked:
+        say(
+            f"[yellow]Not asked: {plain(', '.join(report.not_asked))}.[/]",
+            f"What requests bring is held against impressions: {FEW} that came out positive, and {FEW} not.",
+        )
     if not report.findings:
-        say("[green]no feature knows the future[/]")
+        if report.not_asked:
+            say("[yellow]of the columns looked at, none knows the future[/]")
+        else:
+            say("[green]no feature knows the future[/]")
         return 0
     shown = table("feature", "column", "is", "how it was seen", "figures")
     for one in report.findings:

@@ -22,6 +22,7 @@ from shortlist.metrics import (
     gauc,
 )
 from shortlist.metrics.classification import SMALLEST_PROBABILITY
+from shortlist.metrics.mean import MetricInputError
 from shortlist.offline.trials import Trials
 
 NDCG_CUTOFF = 10
@@ -180,7 +181,8 @@ def auc_interval(
 ) -> Interval:
     """Return the AUC over all rows, and its percentile bootstrap over whole users.
 
-    An AUC is no mean over users, so each resample weighs every row by how often its user was drawn.
+    An AUC is no mean over users, so each resample weighs every row by how often its user was drawn. A
+    resample without positives, or without negatives, has no AUC, and is left out.
 
     Args:
         labels: float32 [N] in {0, 1}.
@@ -191,13 +193,22 @@ def auc_interval(
         seed: of the resamples.
         level: coverage of the interval.
         num_resamples: R.
+
+    Raises:
+        MetricInputError: when there is one user only or one outcome only, or no resample has both outcomes.
     """
     value, values_R = auc(labels, scores), _resampled_aucs(labels, scores, users, seed, num_resamples)
     if beside is not None:
         value -= auc(labels, beside)
         values_R -= _resampled_aucs(labels, beside, users, seed, num_resamples)
+    values_R, num_users = values_R[np.isfinite(values_R)], len(np.unique(users))
+    if num_users < 2 or len(values_R) == 0:
+        raise MetricInputError(
+            f"labels: expected both outcomes, of at least 2 users, to resample, got {int(labels.sum())} "
+            f"positives in {len(labels)} rows of {num_users}; judge more users, or take the log loss"
+        )
     low, high = np.quantile(values_R, ((1 - level) / 2, (1 + level) / 2))
-    return Interval(value, float(low), float(high), level, len(np.unique(users)))
+    return Interval(value, float(low), float(high), level, num_users)
 
 
 def _resampled_aucs(
@@ -220,7 +231,8 @@ def _resampled_aucs(
         up = np.add.reduceat(np.where(positive, weights, 0.0), starts)
         down = np.add.reduceat(np.where(positive, 0.0, weights), starts)
         below = np.cumsum(down) - down
-        values_R[resample] = (up * (below + down / 2)).sum() / (up.sum() * down.sum())
+        num_pairs = up.sum() * down.sum()
+        values_R[resample] = (up * (below + down / 2)).sum() / num_pairs if num_pairs > 0 else np.nan
     return values_R
 
 

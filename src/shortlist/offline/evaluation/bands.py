@@ -66,20 +66,21 @@ def value_bands(
         name: of the attribute.
         values: float [N], numbers, or the number of a category; NaN is unknown.
         texts: what the categories are called; None for a number.
-        max_bands: how many there are at most, besides "other" and "unknown".
+        max_bands: how many there are at most, besides "(other)" and "(unknown)".
 
     Returns:
-        By name, bool [N]: the most frequent categories and "other"; or each number where there are few,
-        else about equally many rows in each of `max_bands` ranges; and "unknown".
+        By name, bool [N]: the most frequent categories and "(other)"; or each number where there are few,
+        else about equally many rows in each of `max_bands` ranges; and "(unknown)". Where a category is
+        itself called that, the band has parentheses more.
     """
     is_known = ~np.isnan(values)
     distinct, counts = np.unique(values[is_known], return_counts=True)
     if texts is not None:
         first = distinct[np.argsort(-counts, kind="stable")][:max_bands]
         bands = {f"{name}: {texts[int(value)]}": values == value for value in first}
-        bands[f"{name}: other"] = is_known & ~np.isin(values, first)
+        bands[f"{name}: {_apart_from(texts, 'other')}"] = is_known & ~np.isin(values, first)
     elif len(distinct) <= max_bands:
-        bands = {f"{name}: {value:g}": values == value for value in distinct}
+        bands = {f"{name}: {_shown(value)}": values == value for value in distinct}
     else:
         shares = np.arange(1, max_bands + 1) / max_bands
         ends = np.unique(np.quantile(values[is_known], shares, method="inverted_cdf"))
@@ -87,9 +88,22 @@ def value_bands(
         bands = {}
         for number, end in enumerate(ends):
             inside = is_known & (band_of_row == number)
-            bands[f"{name}: {values[inside].min():g} to {end:g}"] = inside
-    bands[f"{name}: unknown"] = ~is_known
+            bands[f"{name}: {_shown(values[inside].min())} to {_shown(end)}"] = inside
+    bands[f"{name}: {_apart_from(texts or (), 'unknown')}"] = ~is_known
     return _filled(bands)
+
+
+def _shown(value: np.float32) -> str:
+    """Print as many digits as tell a number from every other of its type, so that no two share a name."""
+    return np.format_float_positional(value, trim="-")
+
+
+def _apart_from(texts: Sequence[str], word: str) -> str:
+    """Name a band as no category is called: people do write "other" and "unknown" into their data."""
+    name = f"({word})"
+    while name in texts:
+        name = f"({name})"
+    return name
 
 
 def _filled(bands: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:

@@ -5,8 +5,10 @@ N interactions, U users, I items.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -45,13 +47,13 @@ class NamedInteractions:
             weights: float [N], zero or more; None for 1 each.
 
         Raises:
-            OfflineError: when lengths or types do not fit.
+            OfflineError: when lengths or types do not fit, or an id is None or NaN.
             ModelError: when a weight is negative.
         """
         times = np.asarray(times_us)
         if times.dtype.kind == "M":
             times = times.astype("datetime64[us]").astype(np.int64)
-        ids = {"users": np.asarray(users), "items": np.asarray(items)}
+        ids = {"users": _as_said(users), "items": _as_said(items)}
         weights_N = np.ones(len(times), np.float32) if weights is None else np.asarray(weights, np.float32)
         shapes = {column.shape for column in (*ids.values(), times, weights_N)}
         if len(shapes) != 1 or times.ndim != 1 or len(times) == 0 or times.dtype.kind not in "iu":
@@ -87,7 +89,8 @@ class NamedInteractions:
             columns: by name, [R]: numbers, or texts, which become categories; None and NaN are unknown.
 
         Raises:
-            OfflineError: when a column has another length, or an id comes twice or is of another kind.
+            OfflineError: when a column has another length, or an id comes twice, is unknown or of another
+                kind.
         """
         attributes = _attributes(self.item_ids, "items", ids, columns)
         return replace(self, interactions=replace(self.interactions, item_attributes=attributes))
@@ -101,16 +104,48 @@ def _numbered(thing: str, ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.i
             received=ids.dtype,
             mend="Convert them first: a number that was read as 7.0 should be 7.",
         )
-    distinct, numbers = np.unique(ids.astype(np.str_) if ids.dtype.kind == "O" else ids, return_inverse=True)
+    distinct, numbers = np.unique(_all_known(thing, ids), return_inverse=True)
     return distinct, numbers.astype(np.int32)
+
+
+def _as_said(column: ArrayLike) -> NDArray[Any]:
+    """Read a column without making the texts "None" and "nan" of what is unknown, as NumPy does of a list."""
+    array = np.asarray(column)
+    return array if array is column or array.dtype.kind != "U" else np.asarray(column, object)
+
+
+def _is_unknown(array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell where a column holds None or NaN, bool [R]."""
+    if array.dtype.kind == "O":
+        return np.array(
+            [value is None or (isinstance(value, Real) and math.isnan(value)) for value in array.ravel()],
+            bool,
+        )
+    return np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
+
+
+def _all_known(thing: str, ids: NDArray[Any]) -> NDArray[Any]:
+    """Return ids as whole numbers or texts.
+
+    Raises:
+        OfflineError: when one is unknown: all rows without an id would become one user, or item.
+    """
+    num_unknown = int(_is_unknown(ids).sum())
+    if num_unknown:
+        raise OfflineError(
+            thing,
+            expected="an id in every row",
+            received=f"None or NaN in {num_unknown:,} of {len(ids):,}",
+            mend="Leave out the rows that do not say whom or what they are of.",
+        )
+    return ids.astype(np.str_) if ids.dtype.kind == "O" else ids
 
 
 def _attributes(
     known_ids: NDArray[Any], thing: str, ids: ArrayLike, columns: Mapping[str, ArrayLike]
 ) -> Attributes:
-    given = np.asarray(ids)
-    given = given.astype(np.str_) if given.dtype.kind == "O" else given
-    arrays = {name: np.asarray(column) for name, column in columns.items()}
+    given = _all_known(f"attributes of {thing}", _as_said(ids))
+    arrays = {name: _as_said(column) for name, column in columns.items()}
     odd = [name for name, array in arrays.items() if array.shape != given.shape]
     is_text = given.dtype.kind == "U"
     if odd or is_text != (known_ids.dtype.kind == "U") or len(np.unique(given)) < len(given):
@@ -126,10 +161,12 @@ def _attributes(
     categories = {}
     for number, (name, array) in enumerate(arrays.items()):
         if array.dtype.kind in "UO":
-            is_said = np.array([value is not None for value in array], bool)
-            texts, codes = np.unique(array[is_said].astype(np.str_), return_inverse=True)
-            categories[name] = texts.tolist()
+            is_said = ~_is_unknown(array)
+            said = array[is_said]
+            if not all(isinstance(value, (Real, np.bool_)) for value in said):
+                texts, said = np.unique(said.astype(np.str_), return_inverse=True)
+                categories[name] = texts.tolist()
             array = np.full(len(array), np.nan)
-            array[is_said] = codes
+            array[is_said] = said
         values[place[is_known], number] = array[is_known]
     return Attributes(values, Encoding(list(arrays), categories))

@@ -16,10 +16,11 @@ from shortlist.offline.errors import OfflineError
 from shortlist.offline.leakage import of_keys, of_requests
 from shortlist.offline.leakage.evidence import Evidence
 from shortlist.offline.leakage.finding import Finding, LeakageReport
+from shortlist.offline.leakage.power import FEW
 from shortlist.offline.leakage.suspects import Suspect
 from shortlist.offline.negatives import sampled_trials
 from shortlist.offline.progress import Progress, Steps
-from shortlist.offline.trials import Trials, shown_trials
+from shortlist.offline.trials import shown_trials
 
 _ENOUGH_IMPRESSIONS = 1_000
 _MOST_LISTS = 20_000
@@ -38,7 +39,7 @@ def check_leakage(
         seed: of the negatives that are drawn for a log without impressions.
 
     Returns:
-        What was found, one finding a column.
+        What was found, one finding a column; and which columns could not be asked.
 
     Raises:
         OfflineError: when the app declares no label, or the log holds nothing to learn from.
@@ -61,34 +62,52 @@ def check_leakage(
             mend="Import history (`shortlist import`) or simulate some (`shortlist world`).",
         )
     with steps.step("collect trials"):
-        trials = _trials(history, log, seed)
-        evidence = Evidence(history, trials)
+        tried, shown = _evidence(history, log, seed)
     found: dict[str, Finding] = {}
+    asked: list[str] = []
+    not_asked: list[str] = []
     with steps.step("ask each column") as report:
-        for number, suspect in enumerate(evidence.suspects):
-            report(number, len(evidence.suspects))
+        for number, suspect in enumerate(tried.suspects):
+            report(number, len(tried.suspects))
+            finding, is_asked = None, True
             if any(part in found for part in suspect.parts):
-                continue  # its part is named already, with the features that read it
-            if (finding := _ask(evidence, suspect)) is not None:
+                pass  # its part is named already, with the features that read it
+            elif not suspect.reads_context:
+                finding = _ask(tried, suspect)
+            elif shown is None:
+                is_asked = False
+            else:
+                finding = _ask(shown, shown.suspects[number])
+                is_asked = finding is not None or shown.can_judge_context or suspect.type == "time"
+            (asked if is_asked else not_asked).append(suspect.name)
+            if finding is not None:
                 found[suspect.name] = finding
     with steps.step("ask what is folded"):
-        found |= {one.column: one for one in of_requests.folded_from_its_own_outcome(evidence)}
+        if shown is not None:
+            found |= {one.column: one for one in of_requests.folded_from_its_own_outcome(shown)}
     return LeakageReport(
         tuple(found.values()),
-        tuple(one.name for one in evidence.suspects),
-        len(trials),
-        sum(len(one.times_us) for one in evidence.happenings),
-        trials.sampling,
+        tuple(asked),
+        tuple(not_asked),
+        sum(len(one.trials) for one in {tried, shown} if one is not None),
+        sum(len(one.times_us) for one in tried.happenings),
+        tried.trials.sampling,
     )
 
 
-def _trials(history: History, log: EventLog, seed: int) -> Trials:
-    """Take the impressions where there are some: what was drawn was not shown, and has no context."""
+def _evidence(history: History, log: EventLog, seed: int) -> tuple[Evidence, Evidence | None]:
+    """Collect what attributes are held against, and what fields of requests are.
+
+    Many impressions serve both. A few would leave out most users and items: attributes are then held against
+    lists that are drawn from all. Those were not shown, so that they have no context: fields of requests are
+    held against the few, or, where none could tell, against nothing.
+    """
     labels = list(history.app.labels.values())
-    shown = history.impressions
-    if shown is not None and len(shown) >= _ENOUGH_IMPRESSIONS:
-        return shown_trials(history, labels)
-    return sampled_trials(history, log, labels, max_lists=_MOST_LISTS, seed=seed)
+    num_shown = 0 if history.impressions is None else len(history.impressions)
+    shown = Evidence(history, shown_trials(history, labels)) if num_shown >= 2 * FEW else None
+    if shown is not None and num_shown >= _ENOUGH_IMPRESSIONS:
+        return shown, shown
+    return Evidence(history, sampled_trials(history, log, labels, max_lists=_MOST_LISTS, seed=seed)), shown
 
 
 def _ask(evidence: Evidence, suspect: Suspect) -> Finding | None:

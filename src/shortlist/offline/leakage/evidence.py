@@ -27,7 +27,7 @@ from shortlist.offline.leakage.observations import (
     happenings,
     outcomes,
 )
-from shortlist.offline.leakage.power import log_power
+from shortlist.offline.leakage.power import FEW, log_power
 from shortlist.offline.leakage.suspects import Fixed, Suspect, fixed_by, suspects
 from shortlist.offline.positives import requests_before
 from shortlist.offline.trials import Trials
@@ -80,6 +80,12 @@ class Evidence:
         if self.trials.sampling is not None:
             return []
         return [label for name, label in self.app.labels.items() if name in self.trials.positive]
+
+    @cached_property
+    def can_judge_context(self) -> bool:
+        """Whether enough of what was shown came out either way, by one label at least."""
+        positive = [self.positive(name, self.settled(name)) for name in map(str, self.labels)]
+        return any(min(one.sum(), len(one) - one.sum()) >= FEW for one in positive)
 
     def settled(self, label: str) -> NDArray[np.int64]:
         """Return the trials whose outcome is known, at most so many, evenly over time; int64 [M]."""

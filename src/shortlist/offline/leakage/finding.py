@@ -48,6 +48,7 @@ class LeakageReport:
     Attributes:
         findings: one a column at fault, in the order of declaration.
         columns: every column that was asked.
+        not_asked: fields of requests that could not be asked: too few impressions came out either way.
         num_rows: trials that were looked at.
         num_events: events of the log behind them.
         sampling: how negatives were drawn; None when all trials were real impressions.
@@ -55,6 +56,7 @@ class LeakageReport:
 
     findings: tuple[Finding, ...]
     columns: tuple[str, ...]
+    not_asked: tuple[str, ...]
     num_rows: int
     num_events: int
     sampling: str | None

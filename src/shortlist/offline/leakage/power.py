@@ -25,7 +25,8 @@ AT_LEAST = 0.75
 ABOVE_THE_LOG = 0.08  # a context column alone, above the model of all that is folded from the log
 _NUM_FOLDS = 4
 _MAX_BINS = 64
-_FEW = 30
+FEW = 30
+"""Rows of either outcome without which a column is not held against it."""
 _PRIOR = 5.0
 
 
@@ -53,7 +54,7 @@ def power(
         None where there are too few rows of either outcome.
     """
     num_positives, num_rows = float(labels.sum()), len(labels)
-    if min(num_positives, num_rows - num_positives) < _FEW:
+    if min(num_positives, num_rows - num_positives) < FEW:
         return None
     bins = _bins(numbers)
     folds = _folds(groups)

@@ -50,6 +50,11 @@ class Suspect:
         """What the column holds."""
         return self.expression.type
 
+    @property
+    def reads_context(self) -> bool:
+        """Whether it is of the request, alone or among others: then only what was shown has a value."""
+        return any(isinstance(column, ContextField) for column in self.expression.columns())
+
 
 @dataclass(frozen=True)
 class Fixed:
@@ -121,17 +126,16 @@ def fixed_by(
         columns = list(suspect.expression.columns())
         if any(isinstance(column, Attribute) and column.entity is not entity for column in columns):
             continue
-        is_of_request = any(isinstance(column, ContextField) for column in columns)
         values, share_again, share_changed = _one_value_each(suspect.numbers, codes, num_keys)
         # A field of requests that came once a key had no occasion to change.
-        is_seen_again = share_again >= _LEAST_AGAIN or not is_of_request
+        is_seen_again = share_again >= _LEAST_AGAIN or not suspect.reads_context
         if (
             is_seen_again
             and share_changed <= _MOST_CHANGED
             and np.unique(values[np.isfinite(values)]).size > 1
         ):
             since_us = _known_since(suspect.numbers, codes, trials.times_us, num_keys)
-            if not is_of_request:
+            if not suspect.reads_context:
                 first = beginnings[name]
                 is_known = np.broadcast_to(history.evaluate(suspect.expression, first).known, len(first))
                 own = first.items if entity is app.item_entity else first.users
