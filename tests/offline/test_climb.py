@@ -23,6 +23,7 @@ from shortlist.offline.ladder.contest import affordable
 from shortlist.offline.ladder.costs import Cost, p99_ms, ranker_budget_ms, ranker_cost
 from shortlist.offline.ladder.sheet import sheet_as_dict, sheet_markdown, sheet_tables
 from shortlist.offline.progress import Steps
+from shortlist.offline.report import verdict
 from shortlist.offline.sliced import slices_as_dict, slices_table
 from shortlist.offline.train import train
 from shortlist.releases import Registry
@@ -118,6 +119,24 @@ def test_where_every_rung_is_over_the_fastest_serves_with_a_warning(measured, tm
     assert affordable(costs, 8) == [costs[1]]
     assert affordable(costs, 6) == [costs[1]]
     assert affordable(costs, 9) == costs
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "said"),
+    [
+        ((1.0, 9.0), "chosen: those after it are over budget"),
+        ((1.0, 1.0), "chosen: none beats it by more than noise"),
+        ((9.0, 9.0), "chosen: the fastest, yet over budget"),
+    ],
+)
+def test_a_verdict_claims_no_comparison_that_was_not_made(measured, took_ms, said):
+    contest = measured[1].comparisons[0].contests[0]
+    first, last = (
+        replace(rung, cost=replace(rung.cost, p99_ms=took))
+        for rung, took in zip(contest.rungs, took_ms, strict=True)
+    )
+    seen = replace(contest, contenders=(first, last), comparisons=(), chosen=first, budget_ms=5.0)
+    assert verdict(seen, first) == said
 
 
 def test_every_source_is_judged_by_what_it_found(measured):
