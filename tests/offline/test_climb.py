@@ -17,6 +17,7 @@ from shortlist.features.offline import History
 from shortlist.features.online import OnlineState
 from shortlist.models.contract import RankingModel
 from shortlist.models.logistic import FittedLogistic, Logistic
+from shortlist.offline.errors import OfflineError
 from shortlist.offline.fitting import rank_surfaces
 from shortlist.offline.ladder.climb import climb
 from shortlist.offline.ladder.contest import affordable
@@ -202,6 +203,25 @@ def test_a_surface_without_a_ranker_has_its_sources_judged(tmp_path):
     (part,) = report.sheet.parts
     assert part.lines[0].quality["recall"].value == 1.0
     assert registry.current() == report.release
+
+
+def test_sources_need_not_be_judged(tmp_path):
+    """A log whose test period is of one user cannot judge them; the release does not depend on it."""
+    app = market(sources=[Everything()])
+    what = buys()
+    late = what.times_us[len(what.times_us) * 3 // 4]
+    alone = replace(
+        what, users=[user if at < late else "u1" for user, at in zip(what.users, what.times_us, strict=True)]
+    )
+    with market_log(app, tmp_path / "log", alone) as log:
+        registry = Registry(tmp_path / "releases")
+        with pytest.raises(OfflineError, match=r"received 1, at .* --requests 0"):
+            climb(app, log, registry)
+        report = climb(app, log, registry, num_requests=0)
+        assert (report.funnels, report.sheet.parts) == ((), ())
+        assert registry.current() == report.release
+        with pytest.raises(OfflineError, match="0, or 2 and more"):
+            climb(app, log, registry, num_requests=1)
 
 
 def test_costs_are_those_of_the_model_as_it_is_loaded(measured):

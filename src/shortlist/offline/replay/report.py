@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.metrics import Interval, bootstrap_mean, paired_difference
-from shortlist.offline.errors import OfflineError
+from shortlist.offline.replay.moments import check_users
 from shortlist.offline.replay.walk import Replayed
 
 METRICS = ("hr", "ndcg", "mrr")
@@ -145,14 +145,7 @@ def funnel_report(surface: str, seen: Replayed, *, seed: int = 0) -> FunnelRepor
         OfflineError: when the moments are of fewer than two users: then there is no interval.
     """
     users = seen.moments.groups
-    num_users = len(np.unique(users))
-    if num_users < 2:
-        raise OfflineError(
-            f"surface {surface}, replay",
-            expected="two users or more who chose something new in the test period",
-            received=f"{num_users}, at {len(users)} moments",
-            mend="Log more days, test a larger share, or leave the replay out: --requests 0.",
-        )
+    num_users = check_users(surface, seen.moments)
 
     def share(values: NDArray[np.bool_]) -> Interval:
         return bootstrap_mean(values.astype(np.float64), users, seed=seed)
