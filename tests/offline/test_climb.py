@@ -21,7 +21,7 @@ from shortlist.offline.errors import OfflineError
 from shortlist.offline.fitting import rank_surfaces
 from shortlist.offline.ladder.climb import climb
 from shortlist.offline.ladder.contest import affordable
-from shortlist.offline.ladder.costs import Cost, p99_ms, ranker_budget_ms, ranker_cost
+from shortlist.offline.ladder.costs import Cost, ranker_cost
 from shortlist.offline.ladder.sheet import sheet_as_dict, sheet_markdown, sheet_tables
 from shortlist.offline.progress import Steps
 from shortlist.offline.report import verdict
@@ -79,10 +79,9 @@ def line(report, name):
 
 
 def test_a_rung_over_the_budget_cannot_be_chosen(measured):
-    app, report, _ = measured
+    _, report, _ = measured
     (part,) = [part for part in report.sheet.parts if part.label == "liked"]
-    assert ranker_budget_ms(app.surfaces["home"], 4.0) == pytest.approx(15.0 - 4.0)
-    assert ranker_budget_ms(app.surfaces["home"], 99.0) == 0.0
+    assert part.num_candidates == 1000, "one source does not say how many it proposes"
     assert 0 < part.budget_ms < 15.0
     assert "the rest of 15 ms" in part.notes[0]
     slow, fast = line(report, "Sleeper"), line(report, "Logistic")
@@ -242,11 +241,6 @@ def test_memory_grows_with_the_model(measured):
     keys, values = [*small.keys[:-1], np.arange(200_000.0)], [*small.values[:-1], np.zeros(200_001)]
     wide = FittedLogistic(small.columns, small.intercept, keys, values, small._spread)
     features = np.zeros((600, len(small.columns)), np.float32)
-    costs = [ranker_cost(one, 0.0, features) for one in (small, wide)]
+    costs = [ranker_cost(one, 0.0, features, 500) for one in (small, wide)]
     assert costs[1].memory_bytes - costs[0].memory_bytes > 3_000_000
     assert costs[1].disk_bytes - costs[0].disk_bytes > 3_000_000
-
-
-def test_a_p99_is_of_the_slow_calls():
-    assert p99_ms(lambda turn: time.sleep(0.02 if turn % 20 == 0 else 0)) >= 20
-    assert p99_ms(lambda turn: None) < 1

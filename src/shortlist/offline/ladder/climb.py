@@ -127,7 +127,7 @@ def climb(
     parts = [
         part
         for one in ranked.comparisons
-        for part in ranker_parts(one, app.surfaces[one.surface], ranked.features_ms or 0.0)
+        for part in ranker_parts(one, app.surfaces[one.surface], ranked.features_ms[one.surface])
     ]
     sheet = Sheet(machine(), (*parts, *source_parts))
     artifacts = {
