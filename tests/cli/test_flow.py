@@ -100,6 +100,12 @@ def test_ladder_prints_and_writes_the_sheet_and_publishes(project):
     assert "Trade-offs" in run("releases", "show", current[:8]).output
 
 
+def test_ladder_without_moments_judges_no_source(project):
+    said = run("ladder", "--requests", "0", "--no-promote").output
+    assert "home: rungs for engaged" in said
+    assert "sources, on held-out time" not in said
+
+
 def test_a_release_is_shown_and_verified(project):
     (id,) = releases(Project.load())
     assert f"release {id}" in run("releases", "show", id[:6]).output

@@ -141,6 +141,19 @@ def test_a_model_of_one_label_is_fitted_for_each_task() -> None:
     assert seen[-1][0] == seen[-1][1]
 
 
+@pytest.mark.parametrize("model", [BoostedTrees(num_trees=40, min_leaf=5), CrossNetwork(epochs=1)])
+def test_a_task_without_validation_rows_is_left_as_it_is(model) -> None:
+    rows, late = examples(800, seed=1), examples(800, seed=2)
+    train = TaskExamples(
+        rows.features, rows.columns, {"click": rows.labels, "buy": 1 - rows.labels}, rows.groups
+    )
+    valid = TaskExamples(late.features, late.columns, {"click": 1 - late.labels}, late.groups)
+    fitted = Calibrated(model).fit_tasks(train, valid, seed=1)
+    assert fitted["buy"].calibration is IDENTITY
+    assert np.array_equal(fitted["buy"].predict(rows.features), fitted["buy"].ranker.predict(rows.features))
+    assert fitted["click"].calibration.method != "none", "its validation rows say the contrary"
+
+
 def test_what_cannot_be_calibrated_is_refused() -> None:
     with pytest.raises(ModelError, match=r"Calibrated\.model"):
         Calibrated(Calibrated(Logistic()))

@@ -31,6 +31,14 @@ class Everything(SourceStage):
 
 
 @dataclass(frozen=True)
+class Nothing(SourceStage):
+    """Proposes nothing, so that the fallback has to stand in."""
+
+    def ready(self, app, fitted, item_codes):
+        return lambda query: Retrieved(np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+@dataclass(frozen=True)
 class DropOdd(FilterStage):
     """Drops the items whose number is odd, whoever wants them."""
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from offline.market import HOUR_US, START_US, buys, market, market_log
 from shortlist.features.offline import History
-from shortlist.offline.replay.moments import draw_moments, log_times
+from shortlist.offline.errors import OfflineError
+from shortlist.offline.replay.moments import check_users, draw_moments, log_times
 from shortlist.offline.splits import Period
 from shortlist.recipes.video.app import app as video_app
 
@@ -93,3 +97,18 @@ def test_a_draw_is_some_of_all_and_follows_from_its_seed(tmp_path):
     assert some == draw(30, 0)
     assert some != draw(30, 1)
     assert some.items() <= draw(10**6, 0).items()
+
+
+def test_too_few_users_drawn_is_told_from_too_few_there(tmp_path):
+    app = market()
+    period = Period(START_US + 400 * HOUR_US, START_US + 700 * HOUR_US)
+    with market_log(app, tmp_path, buys()) as log:
+        history = History.read(app, log)
+        times_us = log_times(log, history.last_seq)
+    many = draw_moments(history, times_us, app.surfaces["home"], period, num_moments=100)
+    assert check_users("home", many) == len(set(many.users))
+    one = draw_moments(history, times_us, app.surfaces["home"], period, num_moments=1)
+    with pytest.raises(OfflineError, match=r"received 1 of \d+ moments drawn, all of one user\. Draw more"):
+        check_users("home", one)
+    with pytest.raises(OfflineError, match=r"received 1, at 1 moments\. Log more days"):
+        check_users("home", replace(one, num_eligible=1))

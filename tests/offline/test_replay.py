@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import shortlist as sl
-from offline.market import HOUR_US, START_US, DropOdd, Everything, buys, market, market_log
+from offline.market import HOUR_US, START_US, DropOdd, Everything, Nothing, buys, market, market_log
 from shortlist.features.offline import History
 from shortlist.features.online import OnlineState
 from shortlist.offline.backtest import backtest
@@ -18,7 +18,7 @@ from shortlist.offline.progress import Steps
 from shortlist.offline.replay.moments import draw_moments, log_times
 from shortlist.offline.replay.period import read_past
 from shortlist.offline.replay.report import funnel_report
-from shortlist.offline.replay.tables import funnel_as_dict, warnings
+from shortlist.offline.replay.tables import funnel_as_dict, funnel_notes, warnings
 from shortlist.offline.replay.walk import Walk, query_at, replay
 from shortlist.offline.splits import Period
 from shortlist.pipeline.funnel import Funnel
@@ -120,6 +120,16 @@ def test_a_filter_that_removes_what_people_want_is_seen_to(tmp_path):
     assert report.filters[0].num_removed == 20.0
     assert report.filters[1].num_lost == 0
     assert report.passed.value == pytest.approx(1 - np.mean(odd))
+
+
+def test_the_fallback_passes_no_filter_as_a_candidate(tmp_path):
+    app = market(sources=[Nothing()])
+    with market_log(app, tmp_path, buys()) as log:
+        report = funnel_report("home", replayed(app, log))
+    assert report.num_fallbacks == report.num_moments
+    assert report.orders[0].metrics["hr"].value > 0, "the most popular items stood in"
+    assert (report.union.value, report.candidates.value, report.passed.value) == (0.0, 0.0, 0.0)
+    assert any("the orders include them" in note for note in funnel_notes(report))
 
 
 def test_nothing_after_a_moment_changes_its_answer(tmp_path):

@@ -30,7 +30,10 @@ def run(
         Path | None, typer.Option("--markdown", metavar="FILE", help="And there, as Markdown.")
     ] = None,
     requests: Annotated[
-        int, typer.Option(min=2, help="Moments of the test period at which sources are judged, at most.")
+        int,
+        typer.Option(
+            min=0, help="Moments of the test period at which sources are judged, at most; 0 judges none."
+        ),
     ] = 1000,
     slices: Annotated[
         bool,

@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.models.calibration.curve import Calibration
+from shortlist.models.calibration.curve import IDENTITY, Calibration
 from shortlist.models.contract import FittedRanker, Progress, RankingModel, Shared
 from shortlist.models.discovery import fitted_class
 from shortlist.models.errors import ModelFileError, require
@@ -62,7 +62,10 @@ class Calibrated(MultiTaskRankingModel):
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Mapping[str, FittedRanker]:
-        """Fit the model, then calibrate each task on `valid`, or on groups held out of `train`."""
+        """Fit the model, then calibrate each task on `valid`, or on groups held out of `train`.
+
+        A task that `valid` has no row of is left as the model predicts it.
+        """
         from shortlist.models.calibration.fit import best_calibration  # compiled: heavy to import
 
         rows = valid
@@ -71,9 +74,12 @@ class Calibrated(MultiTaskRankingModel):
         fitted = _fit(self.model, train, valid, seed, progress)
         calibrated: dict[str, FittedRanker] = {}
         for task, ranker in fitted.items():
-            examples = rows.of(task)
-            scores = ranker.log_odds(np.ascontiguousarray(examples.features))
-            calibrated[task] = FittedCalibrated(ranker, best_calibration(scores, examples, seed=seed))
+            calibration = IDENTITY
+            if task in rows.labels:
+                examples = rows.of(task)
+                scores = ranker.log_odds(np.ascontiguousarray(examples.features))
+                calibration = best_calibration(scores, examples, seed=seed)
+            calibrated[task] = FittedCalibrated(ranker, calibration)
         return calibrated
 
 
@@ -131,6 +137,6 @@ def _fit(
             if progress is not None:
                 progress(before * total + done, len(train.labels) * total)
 
-        held_out = None if valid is None else valid.of(task)
+        held_out = valid.of(task) if valid is not None and task in valid.labels else None
         fitted[task] = model.fit(train.of(task), held_out, seed=seed, progress=report)
     return fitted

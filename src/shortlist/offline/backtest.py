@@ -21,7 +21,7 @@ from shortlist.offline.fitting import fit_release
 from shortlist.offline.ladder.compare import Comparer, SurfaceComparison
 from shortlist.offline.positives import event_splits
 from shortlist.offline.progress import Progress, Steps
-from shortlist.offline.replay.moments import log_times
+from shortlist.offline.replay.moments import check_num_moments, log_times
 from shortlist.offline.replay.period import read_past, replay_period
 from shortlist.offline.replay.report import FunnelReport
 from shortlist.offline.replay.tables import funnel_as_dict
@@ -102,8 +102,10 @@ def backtest(
         seed: of everything random.
 
     Raises:
-        OfflineError: when there is no surface, or the log holds too little to learn from.
+        OfflineError: when there is no surface, the log holds too little to learn from, or one moment is
+            asked for.
     """
+    check_num_moments(num_requests)
     steps = Steps(progress)
     surfaces = list(app.surfaces.values())
     if not surfaces:

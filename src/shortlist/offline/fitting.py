@@ -19,7 +19,7 @@ from shortlist.models.popularity import FittedPopularity, Popularity
 from shortlist.models.retrieval import FittedRetrieval, RetrievalModel
 from shortlist.offline.dataset import make_dataset, read_trials
 from shortlist.offline.ladder.compare import Comparer, SurfaceComparison
-from shortlist.offline.ladder.costs import features_p99_ms
+from shortlist.offline.ladder.costs import features_p99_ms, num_candidates
 from shortlist.offline.positives import surface_interactions
 from shortlist.offline.progress import Steps
 from shortlist.offline.sliced import SlicedContest, slice_contest
@@ -40,7 +40,7 @@ class Ranked:
         encoding: how the rankers' features are made.
         comparisons: one a surface with a ranker.
         slices: its contests slice by slice, by the surface's name; empty where nobody asked.
-        features_ms: p99 of reading a request's features; None where nothing was measured.
+        features_ms: p99 of reading a request's features, by surface; empty where nothing was measured.
     """
 
     data: DataRange
@@ -49,7 +49,7 @@ class Ranked:
     encoding: Encoding | None = None
     comparisons: tuple[SurfaceComparison, ...] = ()
     slices: Mapping[str, tuple[SlicedContest, ...]] = field(default_factory=dict)
-    features_ms: float | None = None
+    features_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 def fit_release(
@@ -120,7 +120,10 @@ def rank_surfaces(
     features_ms = None
     if state is not None:
         with steps.step("measure the features"):
-            features_ms = features_p99_ms(state, dataset.encoding, seed)
+            features_ms = {
+                surface.surface_name: features_p99_ms(state, dataset.encoding, num_candidates(surface), seed)
+                for surface in surfaces
+            }
     comparer = Comparer(
         dataset, split, num_items=len(history.items), seed=seed, steps=steps, features_ms=features_ms,
     )  # fmt: skip
@@ -134,7 +137,7 @@ def rank_surfaces(
     data = DataRange(
         first_us=int(trials.times_us[0]), last_us=int(trials.times_us[-1]), num_examples=len(trials)
     )
-    return Ranked(data, split, trials.sampling, dataset.encoding, comparisons, slices, features_ms)
+    return Ranked(data, split, trials.sampling, dataset.encoding, comparisons, slices, features_ms or {})
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,9 @@ def verdict(contest: Contest, contender: Contender) -> str:
     if contest.is_over(contender):
         return "chosen: the fastest, yet over budget" if contender is contest.chosen else "over budget"
     if contender is contest.chosen:
-        later = contest.rungs.index(contender) + 1 < len(contest.rungs)
+        later = contest.rungs[contest.rungs.index(contender) + 1 :]
+        if later and all(contest.is_over(rung) for rung in later):
+            return "chosen: those after it are over budget"
         return "chosen: none beats it by more than noise" if later else "chosen"
     beaten_by = [
         one.stronger for one in contest.comparisons if one.simpler == contender.name and one.is_beaten

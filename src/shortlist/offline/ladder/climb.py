@@ -12,9 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shortlist.declare.app import App
 from shortlist.declare.surface import Surface
 from shortlist.features.offline import History
@@ -28,7 +25,7 @@ from shortlist.offline.ladder.sheet import Part, Sheet, ranker_parts, source_par
 from shortlist.offline.positives import event_splits
 from shortlist.offline.progress import Progress, Steps
 from shortlist.offline.publish import write_release
-from shortlist.offline.replay.moments import log_times
+from shortlist.offline.replay.moments import check_num_moments, log_times
 from shortlist.offline.replay.period import ReplayedPeriod, read_past, replay_period
 from shortlist.offline.replay.report import FunnelReport
 from shortlist.offline.replay.walk import query_at
@@ -51,7 +48,7 @@ class ClimbReport:
         sampling: how negatives were drawn; None when all trials were real impressions.
         split: the periods: sources and rungs are judged on its test period.
         comparisons: one a surface with a ranker.
-        funnels: what the replay of each surface's test period found.
+        funnels: what the replay of each surface's test period found; empty where no source was judged.
         slices: the contests slice by slice, by surface; empty where nobody asked.
     """
 
@@ -89,15 +86,17 @@ def climb(
         promote: make the release the current one.
         valid: share of the trials that decide when to stop.
         test: share of the trials, the latest, that rungs and sources are judged on.
-        num_requests: at how many moments of the test period, at most, each surface's sources are judged.
+        num_requests: at how many moments of the test period, at most, each surface's sources are judged; 0
+            judges no source.
         is_sliced: judge the rungs slice by slice too.
         upto_seq: the last log position to read; by default all.
         seed: of everything random.
 
     Raises:
-        OfflineError: when the log holds too little to learn from or to judge on.
+        OfflineError: when the log holds too little to learn from or to judge on, or one moment is asked for.
         ReleaseError: when the release cannot be written or promoted.
     """
+    check_num_moments(num_requests)
     steps = Steps(progress)
     surfaces = list(app.surfaces.values())
     if not surfaces:
@@ -119,14 +118,16 @@ def climb(
         state=state, is_sliced=is_sliced,
     )  # fmt: skip
     split = ranked.split or event_splits(history, surfaces, num_folds=1, valid=valid, test=test)[0]
-    times_us = log_times(log, history.last_seq)
-    funnels, source_parts = _judge_sources(
-        history, log, surfaces, ranked, times_us, split, num_requests, seed, steps
-    )
+    funnels: tuple[FunnelReport, ...] = ()
+    source_parts: list[Part] = []
+    if num_requests:
+        funnels, source_parts = _judge_sources(
+            history, log, surfaces, ranked, split, num_requests, seed, steps
+        )
     parts = [
         part
         for one in ranked.comparisons
-        for part in ranker_parts(one, app.surfaces[one.surface], ranked.features_ms or 0.0)
+        for part in ranker_parts(one, app.surfaces[one.surface], ranked.features_ms[one.surface])
     ]
     sheet = Sheet(machine(), (*parts, *source_parts))
     artifacts = {
@@ -152,13 +153,17 @@ def _judge_sources(
     log: EventLog,
     surfaces: Sequence[Surface],
     ranked: Ranked,
-    times_us: NDArray[np.int64],
     split: Split,
     num_requests: int,
     seed: int,
     steps: Steps,
 ) -> tuple[tuple[FunnelReport, ...], list[Part]]:
-    """Replay the test period with sources that know the time before it alone."""
+    """Replay the test period with sources that know the time before it alone.
+
+    The rankers were fitted before the period, too, but chosen by their figures on it: the orders of the
+    funnels are flattered by that a little. `backtest` chooses before the period, and is not.
+    """
+    times_us = log_times(log, history.last_seq)
     past = read_past(history, log, times_us, split.test, steps)
     fitted = {
         surface.surface_name: fit_sources(past, surface, seed=seed, steps=steps) for surface in surfaces

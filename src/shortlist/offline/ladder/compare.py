@@ -18,7 +18,7 @@ from shortlist.offline.errors import OfflineError
 from shortlist.offline.evaluate import ValueScore, score_value
 from shortlist.offline.ladder.baselines import popularity_probabilities, rate_probabilities
 from shortlist.offline.ladder.contest import BASELINES, Contest, hold_contest
-from shortlist.offline.ladder.costs import ranker_budget_ms
+from shortlist.offline.ladder.costs import Budget, ranker_budget
 from shortlist.offline.ladder.joint import Fits
 from shortlist.offline.progress import Steps
 from shortlist.offline.splits import Split
@@ -50,7 +50,8 @@ class SurfaceComparison:
 class Comparer:
     """Compares surfaces on one dataset and split; a label that two surfaces share is contested once.
 
-    Where it is told what features cost, it measures the rungs, and a surface's budget bounds what is chosen.
+    Where it is told what features cost, by surface, it measures the rungs, and a surface's budget bounds what
+    is chosen. Then a shared label is contested once for each budget: rungs of one label are fitted again.
     """
 
     def __init__(
@@ -61,12 +62,12 @@ class Comparer:
         num_items: int,
         seed: int,
         steps: Steps,
-        features_ms: float | None = None,
+        features_ms: Mapping[str, float] | None = None,
     ) -> None:
         self._dataset, self._split, self._steps = dataset, split, steps
         self._num_items, self._seed, self._features_ms = num_items, seed, features_ms
         self._fits = Fits(dataset, split, seed=seed)
-        self._contests: dict[tuple[str, str, float | None], Contest] = {}
+        self._contests: dict[tuple[str, str, Budget | None], Contest] = {}
 
     def compare(self, surface: Surface) -> SurfaceComparison:
         """Climb the ladder of a surface that has one.
@@ -83,8 +84,10 @@ class Comparer:
     def _contest(self, label: str, surface: Surface) -> Contest:
         ladder = surface.ladder
         assert ladder is not None
-        budget_ms = None if self._features_ms is None else ranker_budget_ms(surface, self._features_ms)
-        known = self._contests.get((label, repr(ladder), budget_ms))
+        budget = None
+        if self._features_ms is not None:
+            budget = ranker_budget(surface, self._features_ms[surface.surface_name])
+        known = self._contests.get((label, repr(ladder), budget))
         if known is None:
             rungs = [rung for rung in ladder.rungs if isinstance(rung, RankingModel)]
             if len(rungs) < len(ladder.rungs):
@@ -94,10 +97,10 @@ class Comparer:
                     received=ladder,
                     mend="Write ranker=sl.Ladder(sl.Logistic(), sl.BoostedTrees()).",
                 )
-            known = self._contests[label, repr(ladder), budget_ms] = hold_contest(
+            known = self._contests[label, repr(ladder), budget] = hold_contest(
                 self._dataset, self._split, label, rungs,
                 num_items=self._num_items, seed=self._seed, steps=self._steps, fits=self._fits,
-                budget_ms=budget_ms,
+                budget=budget,
             )  # fmt: skip
         return known
 

@@ -18,7 +18,7 @@ from shortlist.offline.dataset import Dataset
 from shortlist.offline.errors import OfflineError
 from shortlist.offline.evaluate import LabelScore, row_losses, score_label
 from shortlist.offline.ladder.baselines import popularity_probabilities, rate_probabilities
-from shortlist.offline.ladder.costs import Cost, ranker_cost
+from shortlist.offline.ladder.costs import Budget, Cost, ranker_cost
 from shortlist.offline.ladder.joint import Fits
 from shortlist.offline.progress import Steps
 from shortlist.offline.splits import Period, Split
@@ -99,7 +99,7 @@ def hold_contest(
     seed: int = 0,
     steps: Steps | None = None,
     fits: Fits | None = None,
-    budget_ms: float | None = None,
+    budget: Budget | None = None,
 ) -> Contest:
     """Fit every rung on a label's training period, judge it on the test period, and choose.
 
@@ -107,14 +107,13 @@ def hold_contest(
     again on later data, so that the figures on its card are its own. `fits` remembers the rungs that learn
     several labels at once from one contest to the next.
 
-    With a budget, the cost of every rung is measured, and one that is over it cannot be chosen; when all are,
-    the fastest is.
+    With a budget, every rung's cost is measured, and none over it is chosen; when all are, the fastest is.
 
     Raises:
         OfflineError: when a period has no outcome, or training has one class only.
     """
     steps, fits = steps or Steps(), fits or Fits(dataset, split, seed=seed)
-    trials = dataset.trials
+    trials, budget_ms = dataset.trials, None if budget is None else budget.ms
     train, valid, test = (
         _outcomes(dataset, label, name, period, settled_by_us)
         for name, period, settled_by_us in (
@@ -145,8 +144,10 @@ def hold_contest(
         with steps.step(f"judge {label}: {name}"):
             probabilities = fitted.predict(test_features)
             judged = _judged(dataset, label, test, name, repr(rung), fit_s, fitted, probabilities, seed)
-            if budget_ms is not None:
-                judged = replace(judged, cost=ranker_cost(fitted, fit_s, test_features, seed))
+            if budget is not None:
+                others = fits.others(rung, label, budget.labels)
+                cost = ranker_cost(fitted, fit_s, test_features, budget.num_candidates, seed, others=others)
+                judged = replace(judged, cost=cost)
             contenders.append(judged)
     served = [contender for contender in contenders if contender.fitted is not None]
     labels, users = trials.positive[label][test], trials.requests.users[test]

@@ -23,13 +23,11 @@ from numpy.typing import NDArray
 from shortlist.declare.surface import Surface
 from shortlist.features.encoders import Encoding
 from shortlist.features.online import OnlineState
-from shortlist.models.contract import FittedRanker
+from shortlist.models.contract import FittedRanker, Shared
 from shortlist.models.retrieval import FittedRetrieval, UserBatch
 from shortlist.pipeline.deadline import FILTERS_BY, RANKER_BY
+from shortlist.pipeline.funnel import DEFAULT_WIDTH
 from shortlist.stages.contract import Query, Source
-
-NUM_CANDIDATES = 500
-"""Candidates of the request that a ranker is timed on."""
 
 _WARM_UP, _FEWEST, _MOST = 20, 50, 500
 _TIMED_S = 2.0
@@ -45,7 +43,7 @@ class Cost:
         memory_bytes: what Python and NumPy allocate to load it from disk and answer once, and the arrays
             that it maps from disk; not what a library holds of its own.
         disk_bytes: its files in a release.
-        p99_ms: of one request: for a ranker, to score `NUM_CANDIDATES` candidates; for a source, to propose.
+        p99_ms: of one request: for a ranker, to score its `Budget`'s candidates; for a source, to propose.
     """
 
     fit_s: float
@@ -54,18 +52,43 @@ class Cost:
     p99_ms: float
 
 
-def ranker_budget_ms(surface: Surface, features_ms: float) -> float:
-    """Return how long one model of a surface's ranker may take, of the p99 of a whole answer.
+@dataclass(frozen=True)
+class Budget:
+    """How long one model of a surface's ranker may take, and at what.
 
-    Features and rankers must end together by their deadline, and one model after the other predicts the
-    labels: each has an equal part of the time that the features leave.
+    Attributes:
+        ms: at p99, to score the candidates of one request.
+        num_candidates: of that request.
+        labels: that the surface asks for: one model after the other predicts them.
+    """
+
+    ms: float
+    num_candidates: int
+    labels: tuple[str, ...]
+
+
+def ranker_budget(surface: Surface, features_ms: float) -> Budget:
+    """Return the budget of one model of a surface's ranker, of the p99 of a whole answer.
+
+    Features and rankers must end together by their deadline: each label's model has an equal part of the
+    time that the features leave.
 
     Args:
         surface: with a ranker.
         features_ms: from `features_p99_ms`.
     """
-    left_ms = ranking_ms(surface) - features_ms
-    return max(0.0, left_ms) / len(surface.value)
+    left_ms = max(0.0, ranking_ms(surface) - features_ms)
+    labels = tuple(str(label) for label in surface.value)
+    return Budget(left_ms / len(labels), num_candidates(surface), labels)
+
+
+def num_candidates(surface: Surface) -> int:
+    """Return how many candidates a request may bring to a surface's ranker.
+
+    As many as its sources propose together, where each says how many by an `n`; the funnel's width at most.
+    """
+    proposed = [getattr(source, "n", DEFAULT_WIDTH) for source in surface.sources]
+    return min(DEFAULT_WIDTH, sum(proposed))
 
 
 def ranking_ms(surface: Surface) -> float:
@@ -73,17 +96,18 @@ def ranking_ms(surface: Surface) -> float:
     return (RANKER_BY - FILTERS_BY) * surface.slo.p99_ms
 
 
-def features_p99_ms(state: OnlineState, encoding: Encoding, seed: int = 0) -> float:
-    """Measure how long it takes to read the features of `NUM_CANDIDATES` candidates.
+def features_p99_ms(state: OnlineState, encoding: Encoding, num_candidates: int, seed: int = 0) -> float:
+    """Measure how long it takes to read the features of one request's candidates.
 
     Args:
         state: that has folded the log, with a user and an item or more.
         encoding: of the rankers.
+        num_candidates: of the request.
         seed: of the requests that are tried.
     """
     random = np.random.default_rng(seed)
     users = random.integers(0, len(state.users), 32).tolist()
-    items = [random.integers(0, len(state.items), NUM_CANDIDATES) for _ in users]
+    items = [random.integers(0, len(state.items), num_candidates) for _ in users]
     time_us = state.moment(state.last_log_time_us)
 
     def read(turn: int) -> object:
@@ -93,19 +117,39 @@ def features_p99_ms(state: OnlineState, encoding: Encoding, seed: int = 0) -> fl
     return p99_ms(read)
 
 
-def ranker_cost(fitted: FittedRanker, fit_s: float, features: NDArray[np.float32], seed: int = 0) -> Cost:
+def ranker_cost(
+    fitted: FittedRanker,
+    fit_s: float,
+    features: NDArray[np.float32],
+    num_candidates: int,
+    seed: int = 0,
+    *,
+    others: Sequence[FittedRanker] = (),
+) -> Cost:
     """Measure a ranker, loaded from disk as a server loads it.
+
+    Heads of one network are timed together, as a server asks them: it computes their body once a request.
+    Each is charged an equal part. That is too little where the network is then chosen for some labels only.
 
     Args:
         fitted: the ranker.
         fit_s: how long it took to fit.
         features: float32 [N, F], rows to draw candidates from.
+        num_candidates: C, of one request.
         seed: of the draw.
+        others: the heads of the same network that are asked beside it.
     """
     random = np.random.default_rng(seed)
-    requests = [features[random.integers(0, len(features), NUM_CANDIDATES)] for _ in range(32)]
-    loaded, memory_bytes, disk_bytes = _loaded(fitted, lambda model: model.predict(requests[0]))
-    return Cost(fit_s, memory_bytes, disk_bytes, p99_ms(lambda turn: loaded.predict(requests[turn % 32])))
+    requests_CF = [features[random.integers(0, len(features), num_candidates)] for _ in range(32)]
+    loaded, memory_bytes, disk_bytes = _loaded(fitted, lambda model: model.predict(requests_CF[0]))
+    heads = (loaded, *others)
+
+    def answer(turn: int) -> None:
+        shared: Shared = {}
+        for head in heads:
+            head.predict(requests_CF[turn % len(requests_CF)], shared)
+
+    return Cost(fit_s, memory_bytes, disk_bytes, p99_ms(answer) / len(heads))
 
 
 def source_p99_ms(propose: Source, queries: Sequence[Query]) -> float:

@@ -5,7 +5,7 @@ N trials.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,17 @@ class Fits:
             tasks = (self._tasks(self._split.train), self._tasks(self._split.valid))
             self._together[name] = rung.fit_tasks(*tasks, seed=self._seed, progress=progress)
         return self._together[name][label]
+
+    def others(self, rung: RankingModel, label: str, labels: Sequence[str]) -> list[FittedRanker]:
+        """Return the heads of a fitted rung for other labels; none where each label has a model of its own.
+
+        Args:
+            rung: the definition, fitted before.
+            label: whose head is not among them.
+            labels: which are.
+        """
+        heads = self._together.get(repr(rung), {})
+        return [heads[other] for other in labels if other != label and other in heads]
 
     def _tasks(self, period: Period) -> TaskExamples:
         """Return the trials of a period with an outcome of any label; NaN where one is not settled."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shortlist.declare.surface import Surface
 from shortlist.metrics import Interval
 from shortlist.offline.ladder.compare import SurfaceComparison
-from shortlist.offline.ladder.costs import NUM_CANDIDATES, Cost, ranking_ms
+from shortlist.offline.ladder.costs import Cost, num_candidates, ranking_ms
 from shortlist.offline.replay.report import FunnelReport
 from shortlist.offline.report import interval_as_list, printed, table, verdict
 from shortlist.releases.model_card import markdown_table
@@ -49,6 +49,7 @@ class Part:
         surface: the surface's name.
         label: what the rungs predict; None for sources.
         budget_ms: how long one rung may take at p99; None for sources.
+        num_candidates: of the request that a rung was timed on; None for sources.
         lines: in the order of the declaration, baselines first.
         notes: what else there is to say, a sentence each.
     """
@@ -56,6 +57,7 @@ class Part:
     surface: str
     label: str | None
     budget_ms: float | None
+    num_candidates: int | None
     lines: tuple[Line, ...]
     notes: tuple[str, ...]
 
@@ -85,10 +87,10 @@ def ranker_parts(comparison: SurfaceComparison, surface: Surface, features_ms: f
         features_ms: p99 of reading a request's features.
     """
     parts = []
-    num_labels = len(surface.value)
+    num_labels, num_scored = len(surface.value), num_candidates(surface)
     who = "a rung has" if num_labels == 1 else f"the rungs of {num_labels} labels share"
     shared = (
-        f"Features took {features_ms:.1f} ms at p99 for {NUM_CANDIDATES} candidates; {who} the rest of "
+        f"Features took {features_ms:.1f} ms at p99 for {num_scored} candidates; {who} the rest of "
         f"{ranking_ms(surface):.3g} ms, which is what an answer's {surface.slo.p99_ms:g} ms leave to rank in."
     )
     for contest in comparison.contests:
@@ -110,7 +112,9 @@ def ranker_parts(comparison: SurfaceComparison, surface: Surface, features_ms: f
                 f"WARNING: no rung is within {contest.budget_ms:.3g} ms. The fastest was chosen; when it is "
                 "late, the sources' order stands. Raise slo=sl.SLO(p99_ms=...), or add a lighter rung."
             )
-        parts.append(Part(comparison.surface, contest.label, contest.budget_ms, lines, tuple(notes)))
+        parts.append(
+            Part(comparison.surface, contest.label, contest.budget_ms, num_scored, lines, tuple(notes))
+        )
     return tuple(parts)
 
 
@@ -143,7 +147,7 @@ def source_part(
         "users for the first time, that the source proposed just before. Its model knew only the time before "
         "the test period.",
     ]
-    return Part(report.surface, None, None, (*lines, union), tuple(notes))
+    return Part(report.surface, None, None, None, (*lines, union), tuple(notes))
 
 
 def sheet_tables(sheet: Sheet) -> list[tuple[Table, Sequence[str]]]:
@@ -171,12 +175,12 @@ def sheet_as_dict(sheet: Sheet) -> dict[str, Any]:
     """Return the sheet as plain JSON values; `markdown` is what a model card prints."""
     return {
         "machine": sheet.machine,
-        "num_candidates": NUM_CANDIDATES,
         "parts": [
             {
                 "surface": part.surface,
                 "label": part.label,
                 "budget_ms": part.budget_ms,
+                "num_candidates": part.num_candidates,
                 "lines": [
                     {
                         "name": line.name,
@@ -202,8 +206,9 @@ def legend(sheet: Sheet) -> tuple[str, ...]:
     return (
         f"Seconds, MB and ms were measured on {sheet.machine}, and differ elsewhere; what is chosen within a "
         "budget depends on them.",
-        f"p99 ms: of one request: a rung scores {NUM_CANDIDATES} candidates, a source proposes. What other "
-        "programs of a busy machine took in between is not counted.",
+        "p99 ms: of one request: a rung scores as many candidates as the sources propose at most, a source "
+        "proposes. Heads of one network are timed together, and each has an equal part. What other programs "
+        "of a busy machine took in between is not counted.",
         "RAM: what Python and NumPy allocate to load the model and answer once, with the arrays that it maps "
         "from disk.",
     )

@@ -16,6 +16,7 @@ from shortlist.features.offline import History
 from shortlist.features.rows import Rows
 from shortlist.features.values import Values
 from shortlist.log.protocol import EventLog
+from shortlist.offline.errors import OfflineError
 from shortlist.offline.positives import choices, wanted_events
 from shortlist.offline.splits import Period
 
@@ -108,6 +109,49 @@ def draw_moments(
         asked_us_M[drawn],
         tuple(_context(history, int(row)) for row in shown_M[drawn]),
         len(eligible),
+    )
+
+
+def check_num_moments(num_moments: int) -> None:
+    """Refuse, before anything is fitted, a number of moments that no interval can come of; 0 is for none.
+
+    Raises:
+        OfflineError: when it is 1, or negative.
+    """
+    if num_moments == 1 or num_moments < 0:
+        raise OfflineError(
+            "moments to replay",
+            expected="0, or 2 and more",
+            received=num_moments,
+            mend="An interval is of two users or more. Write --requests 1000, or 0 to leave the replay out.",
+        )
+
+
+def check_users(surface: str, moments: Moments) -> int:
+    """Return of how many users some moments are, two or more.
+
+    Args:
+        surface: the surface's name.
+        moments: that were drawn for it.
+
+    Raises:
+        OfflineError: when they are of fewer than two users: then there is no interval.
+    """
+    num_users, num_drawn = len(np.unique(moments.groups)), len(moments)
+    if num_users >= 2:
+        return num_users
+    if num_drawn < moments.num_eligible:
+        raise OfflineError(
+            f"surface {surface}, replay",
+            expected="moments of two users or more",
+            received=f"{num_drawn} of {moments.num_eligible} moments drawn, all of one user",
+            mend="Draw more: --requests 1000. Or leave the replay out: --requests 0.",
+        )
+    raise OfflineError(
+        f"surface {surface}, replay",
+        expected="two users or more who chose something new in the test period",
+        received=f"{num_users}, at {num_drawn} moments",
+        mend="Log more days, test a larger share, or leave the replay out: --requests 0.",
     )
 
 

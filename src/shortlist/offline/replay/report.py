@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.metrics import Interval, bootstrap_mean, paired_difference
-from shortlist.offline.errors import OfflineError
+from shortlist.offline.replay.moments import check_users
 from shortlist.offline.replay.walk import Replayed
 
 METRICS = ("hr", "ndcg", "mrr")
@@ -71,7 +71,7 @@ class FilterFigures:
 
 @dataclass(frozen=True)
 class OrderFigures:
-    """One order of the candidates; a chosen item that is no candidate counts as not found.
+    """One order of the candidates, or of the fallback; a chosen item that is not there is not found.
 
     Attributes:
         name: what made the order.
@@ -101,8 +101,10 @@ class FunnelReport:
         union: share of the chosen items that any source proposed.
         candidates: share of the chosen items among the candidates that the sources' lists were merged to.
         filters: one a filter, in order.
-        passed: share of the chosen items that passed all filters.
-        orders: the sources' order, the ranker's where there is one, then that after each re-ranker.
+        passed: share of the chosen items that were candidates and passed all filters.
+        orders: the sources' order, the ranker's where there is one, then that after each re-ranker. Where no
+            candidate was left, the order is that of the most popular items, which stood in: these may hold
+            a chosen item that was no candidate.
         reranked: what all re-rankers together did to the order they were given, by metric.
         has_ranker: whether anything was ranked.
         ms: by role and stage.
@@ -143,14 +145,7 @@ def funnel_report(surface: str, seen: Replayed, *, seed: int = 0) -> FunnelRepor
         OfflineError: when the moments are of fewer than two users: then there is no interval.
     """
     users = seen.moments.groups
-    num_users = len(np.unique(users))
-    if num_users < 2:
-        raise OfflineError(
-            f"surface {surface}, replay",
-            expected="two users or more who chose something new in the test period",
-            received=f"{num_users}, at {len(users)} moments",
-            mend="Log more days, test a larger share, or leave the replay out: --requests 0.",
-        )
+    num_users = check_users(surface, seen.moments)
 
     def share(values: NDArray[np.bool_]) -> Interval:
         return bootstrap_mean(values.astype(np.float64), users, seed=seed)
@@ -192,7 +187,7 @@ def funnel_report(surface: str, seen: Replayed, *, seed: int = 0) -> FunnelRepor
         union=share(np.asarray(seen.proposed.any(axis=1))),
         candidates=share(seen.is_candidate),
         filters=tuple(_filter(seen, place, ms, seed) for place in range(len(seen.filters))),
-        passed=share(seen.ranks[:, 0] > 0),
+        passed=share(seen.is_candidate & ~seen.removed.any(axis=1)),
         orders=tuple(orders),
         reranked={
             metric: gain(by_order[-1][metric], by_order[int(seen.has_ranker)][metric]) for metric in METRICS

@@ -30,7 +30,9 @@ def funnel_notes(one: FunnelReport) -> list[str]:
     if one.num_unknown:
         notes.append(f"At {one.num_unknown:,} moments the log had no record of the chosen item yet.")
     if one.num_fallbacks:
-        notes.append(f"The most popular items had to stand in {one.num_fallbacks:,} times.")
+        notes.append(
+            f"The most popular items had to stand in {one.num_fallbacks:,} times; the orders include them."
+        )
     notes += [f"Degraded {count:,} times: {what}." for what, count in one.degraded.items()]
     return notes
 
