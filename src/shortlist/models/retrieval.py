@@ -3,7 +3,8 @@
 A fitted model is asked with what a person did, newest first, not with who the person is: so what was done
 a second ago counts, and a person whom training never saw is served like any other.
 
-N interactions, B users asked for, L history, A attributes, D width, I items, n wanted.
+N interactions, P pairs of a user and an item, B users asked for, L history, A attributes, D width, I items,
+n wanted.
 """
 
 from __future__ import annotations
@@ -126,6 +127,18 @@ class Interactions:
             times_us=self.times_us[rows],
             weights=self.weights[rows],
         )
+
+    def first_visits(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Find each user's first visit to each item, for a model of what a user has not had yet.
+
+        Returns:
+            For each of P pairs, by user and then item: the row of the first interaction, int64 [P], and
+            the weight of all the pair's interactions together, float64 [P].
+        """
+        pairs_N = self.users.astype(np.int64) * self.num_items + self.items
+        _, first_P, pair_N = np.unique(pairs_N, return_index=True, return_inverse=True)
+        weights_P = np.bincount(pair_N, weights=self.weights, minlength=len(first_P))
+        return first_P.astype(np.int64), weights_P.astype(np.float64)
 
 
 class RetrievalModel(ABC):
