@@ -141,6 +141,16 @@ def test_who_is_unknown_has_no_taste() -> None:
     assert not fitted.user_vectors(UserBatch(np.array([[-1, 20, 999]], np.int32))).any()
 
 
+def test_nothing_is_found_for_a_history_of_items_that_nobody_had() -> None:
+    log = distinct(40, 30, 0.2, seed=1)
+    log = log.take(log.items < 25)
+    fitted = MatrixFactorisation(8, 4, 0.1, 0.01, 9.0).fit(log)
+    items, scores = fitted.retrieve(UserBatch(np.array([[27, 25], [27, 3], [-1, -1]], np.int32)), 5)
+    assert (items[[0, 2]] == -1).all()
+    assert (scores[[0, 2]] == 0).all()
+    assert (items[1] >= 0).all()
+
+
 def test_impossible_settings_are_refused(tmp_path) -> None:
     for setting in (
         {"width": 0},

@@ -16,10 +16,12 @@ from shortlist.models.sequence.stream import Histories, num_rows
 
 
 def naive_histories(log: Interactions) -> dict[int, list[tuple[int, float]]]:
-    histories: dict[int, list[tuple[int, float]]] = {}
+    """Each user's items in order of the first visit, with the weight of all visits."""
+    histories: dict[int, dict[int, float]] = {}
     for user, item, weight in zip(log.users, log.items, log.weights, strict=True):
-        histories.setdefault(int(user), []).append((int(item), float(weight)))
-    return histories
+        history = histories.setdefault(int(user), {})
+        history[int(item)] = history.get(int(item), 0.0) + float(weight)
+    return {user: list(history.items()) for user, history in histories.items()}
 
 
 @settings(max_examples=40, deadline=None)
@@ -58,6 +60,20 @@ def test_every_next_item_is_a_target_once(seed: int, num_events: int, length: in
     assert np.array_equal(rows.items[:, 1:][together], rows.targets[:, :-1][together])
     assert (rows.weights[:, :-1][together] > 0).all()
     assert (rows.weights[rows.segments < 0] == 0).all()
+
+
+def test_an_item_that_was_watched_and_liked_is_one_item() -> None:
+    times = np.arange(6)
+    watched_and_liked = np.array([0, 0, 1, 1, 2, 2], np.int32)
+    worth = np.array([1, 5, 1, 5, 1, 5], np.float32)
+    log = Interactions(np.zeros(6, np.int32), watched_and_liked, times, worth, num_users=1, num_items=3)
+    rows = Histories(log, 0, 0).rows(9, 0)
+    is_target = rows.weights > 0
+    assert sorted(zip(rows.items[is_target], rows.targets[is_target], strict=True)) == [(0, 1), (1, 2)]
+    assert (rows.weights[is_target] == 6).all()
+    judged = Histories(log, 1, 0)
+    assert judged.held_out_items.tolist() == [2]
+    assert [history.tolist() for history in judged.held_out_histories] == [[0, 1]]
 
 
 def test_each_seed_has_its_own_order_and_cuts() -> None:

@@ -65,6 +65,16 @@ def test_an_item_without_a_vector_is_never_found_and_counts_in_no_history(tmp_pa
     )
 
 
+def test_nothing_is_found_for_a_history_without_vectors(tmp_path: Path) -> None:
+    fitted = VectorTable(written(tmp_path / "v.parquet", np.arange(0, 200, 2))).fit(
+        interactions(30, 200, 300, seed=1)
+    )
+    items, scores = fitted.retrieve(UserBatch(np.array([[3, 5], [3, 4], [-1, -1]], np.int32)), 5)
+    assert (items[[0, 2]] == -1).all()
+    assert (scores[[0, 2]] == 0).all()
+    assert (items[1] >= 0).all()
+
+
 def test_ids_that_are_numbers_are_read_as_the_log_writes_them(tmp_path: Path) -> None:
     path = written(tmp_path / "v.parquet", np.arange(20), item=np.arange(20), id=np.arange(20))
     data = replace(interactions(10, 20, 50, seed=1), item_ids=[str(number) for number in range(20)])

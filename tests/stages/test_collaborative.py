@@ -16,7 +16,8 @@ from stages.town import NOW_US, NUM_USERS, Town, fitted_for, fold, past, query, 
 
 def last(user: str, n: int = 5) -> list[str]:
     watches = [record.fields for record in past() if record.kind == "watch"]
-    return [str(watch["video"]) for watch in watches if watch["user"] == user][: -n - 1 : -1]
+    videos = [str(watch["video"]) for watch in watches if watch["user"] == user][: -n - 1 : -1]
+    return list(dict.fromkeys(videos))
 
 
 class _Collaborative(SourceConformance):

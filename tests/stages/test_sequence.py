@@ -22,7 +22,8 @@ class TestSequence(SourceConformance):
         stage, state, propose = self.built()
         release = release_items()
         watches = [record.fields for record in past() if record.kind == "watch"]
-        history = [watch["video"] for watch in watches if watch["user"] == user][: -stage.history - 1 : -1]
+        videos = [watch["video"] for watch in watches if watch["user"] == user][: -stage.history - 1 : -1]
+        history = list(dict.fromkeys(videos))
         numbers = np.array([[release.index(video) for video in history]], np.int32)
         scores = fitted_for(stage).scores(UserBatch(numbers))[0]
         ranked = [release[number] for number in np.argsort(-scores, kind="stable")]

@@ -54,7 +54,8 @@ class TestItemToItem(SourceConformance):
 
     def last(self, user, n=5):
         watches = [record.fields for record in past() if record.kind == "watch"]
-        return [watch["video"] for watch in watches if watch["user"] == user][: -n - 1 : -1]
+        videos = [watch["video"] for watch in watches if watch["user"] == user][: -n - 1 : -1]
+        return list(dict.fromkeys(videos))
 
     def check(self, state, proposed, history):
         expected = self.neighbours(history)
@@ -76,6 +77,17 @@ class TestItemToItem(SourceConformance):
         )  # fmt: skip
         fold(state, [watch])
         assert not np.array_equal(propose(query(state, "u3")).items, before)
+
+    def test_an_item_watched_again_counts_once_where_it_was_last(self):
+        _, state, propose = self.built()
+        earlier = self.last("u3")
+        for video in (earlier[1], "v100", earlier[1]):
+            watch = Record(
+                seq=state.last_seq + 1, id=None, kind="watch", log_time_us=state.last_log_time_us + 1,
+                event_time_us=NOW_US, fields={"user": "u3", "video": video, "watch_s": 3.0},
+            )  # fmt: skip
+            fold(state, [watch])
+        self.check(state, propose(query(state, "u3")), [earlier[1], "v100", earlier[0]])
 
     def test_an_item_younger_than_the_release_is_passed_over(self):
         _, state, propose = self.built()

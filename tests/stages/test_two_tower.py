@@ -73,6 +73,16 @@ class TestTwoTower(SourceConformance):
         tell(state, "watch", user="u3", video="v100", watch_s=3.0)
         assert not np.array_equal(propose(query(state, "u3")).scores, before.scores)
 
+    def test_a_watch_again_moves_an_item_and_adds_none(self):
+        _, state, propose = self.built()
+        for user, videos in (("once", ("v5", "v80", "v40")), ("again", ("v5", "v80", "v5", "v80", "v40"))):
+            for video in videos:
+                tell(state, "watch", user=user, video=video, watch_s=3.0)
+        once, again = (propose(query(state, user)) for user in ("once", "again"))
+        assert len(once.items) >= 19
+        assert np.array_equal(again.items, once.items)
+        np.testing.assert_allclose(again.scores, once.scores, rtol=1e-6)
+
     def test_who_did_nothing_is_asked_for_by_attributes(self):
         _, state, propose = self.built()
         assert len(propose(query(state, f"u{NUM_USERS - 1}")).items) >= 19  # all but the ghost

@@ -23,7 +23,13 @@ from shortlist.index.exact import ExactIndex
 from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelFileError, require
 from shortlist.models.files import read_description, write_description
-from shortlist.models.retrieval import FittedVectors, Interactions, RetrievalModel, UserBatch
+from shortlist.models.retrieval import (
+    FittedVectors,
+    Interactions,
+    RetrievalModel,
+    UserBatch,
+    nothing_for_zeros,
+)
 from shortlist.models.solvers.alternating import solve_side
 from shortlist.models.solvers.held_out_users import best_by_held_out_users
 from shortlist.models.solvers.user_item_matrix import user_item_matrix
@@ -206,6 +212,11 @@ class FittedMatrixFactorisation(FittedVectors):
             solved_BD1 = np.linalg.solve(systems_BDD, targets_BD[:, :, None])
             vectors_BD[start : start + len(batch_BL)] = solved_BD1[:, :, 0]
         return vectors_BD
+
+    def retrieve(self, users: UserBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Search the index; nothing is found for a history of items that nobody had in training."""
+        vectors_BD = self.user_vectors(users)
+        return nothing_for_zeros(vectors_BD, *self.index.search(vectors_BD, n))
 
     def save(self, folder: Path) -> None:
         """Write `model.json` and the index."""

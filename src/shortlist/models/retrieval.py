@@ -3,7 +3,8 @@
 A fitted model is asked with what a person did, newest first, not with who the person is: so what was done
 a second ago counts, and a person whom training never saw is served like any other.
 
-N interactions, B users asked for, L history, A attributes, D width, I items, n wanted.
+N interactions, P pairs of a user and an item, B users asked for, L history, A attributes, D width, I items,
+n wanted.
 """
 
 from __future__ import annotations
@@ -127,6 +128,18 @@ class Interactions:
             weights=self.weights[rows],
         )
 
+    def first_visits(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Find each user's first visit to each item, for a model of what a user has not had yet.
+
+        Returns:
+            For each of P pairs, by user and then item: the row of the first interaction, int64 [P], and
+            the weight of all the pair's interactions together, float64 [P].
+        """
+        pairs_N = self.users.astype(np.int64) * self.num_items + self.items
+        _, first_P, pair_N = np.unique(pairs_N, return_index=True, return_inverse=True)
+        weights_P = np.bincount(pair_N, weights=self.weights, minlength=len(first_P))
+        return first_P.astype(np.int64), weights_P.astype(np.float64)
+
 
 class RetrievalModel(ABC):
     """The definition of a model that finds candidates; `kind` is the name of its file."""
@@ -202,3 +215,13 @@ class FittedVectors(FittedRetrieval):
     def retrieve(self, users: UserBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Search the index; see `FittedRetrieval.retrieve`."""
         return self.index.search(self.user_vectors(users), n)
+
+
+def nothing_for_zeros(
+    users_BD: NDArray[np.float32], items_BN: NDArray[np.int32], scores_BN: NDArray[np.float32]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Take back what was found for users whose vector is all zeros: all items scored alike for them."""
+    is_known_B1 = np.any(users_BD != 0, axis=1, keepdims=True)
+    return np.where(is_known_B1, items_BN, np.int32(NO_ITEM)), np.where(
+        is_known_B1, scores_BN, np.float32(0.0)
+    )

@@ -17,7 +17,13 @@ from shortlist.index.exact import ExactIndex
 from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelError, ModelFileError, require
 from shortlist.models.files import read_description, write_description
-from shortlist.models.retrieval import FittedVectors, Interactions, RetrievalModel, UserBatch
+from shortlist.models.retrieval import (
+    FittedVectors,
+    Interactions,
+    RetrievalModel,
+    UserBatch,
+    nothing_for_zeros,
+)
 
 
 @dataclass(frozen=True)
@@ -127,8 +133,9 @@ class FittedVectorTable(FittedVectors):
         return vectors_BD
 
     def retrieve(self, users: UserBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Search the index, and leave out what has no vector."""
-        items_BN, scores_BN = super().retrieve(users, n)
+        """Search the index for what has a vector; nothing is found for a history without vectors."""
+        vectors_BD = self.user_vectors(users)
+        items_BN, scores_BN = nothing_for_zeros(vectors_BD[:, :-1], *self.index.search(vectors_BD, n))
         is_absent = (
             (items_BN >= 0) & (self.index.vectors[items_BN, -1] < 0.0) if self.num_items else items_BN >= 0
         )

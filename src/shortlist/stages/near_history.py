@@ -45,10 +45,16 @@ def near_history(fitted: FittedRetrieval, history: Last, item_codes: Items, n: i
 
 
 def history_codes(query: Query, history: Last) -> Items:
-    """Return the codes of the user's last items, int64 [L], newest first; none for a user never seen."""
+    """Return the codes of the user's last items, int64 [L], newest first; none for a user never seen.
+
+    Of an item that was touched more than once only the newest place is kept: models learn from histories
+    in which each item stands once.
+    """
     if query.user < 0:
         return np.empty(0, np.int64)
-    return query.state.history(history, query.user, query.time_us)
+    codes = query.state.history(history, query.user, query.time_us)
+    _, newest = np.unique(codes, return_index=True)
+    return codes[np.sort(newest)]
 
 
 def numbers_of_codes(item_codes: Items) -> NDArray[np.int32]:

@@ -1,6 +1,6 @@
 """The users' histories end to end, cut into rows of one length, for training a causal model without padding.
 
-N interactions, U users, R rows, L places of a row, V held-out users.
+P pairs of a user and an item, U users, R rows, L places of a row, V held-out users.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ class Rows:
 
 
 class Histories:
-    """What each user did, in order of time, less the held-out last item of some.
+    """The items that each user had, in order of their first visits, less the held-out last item of some.
+
+    Each item stands once, with the weight of all its visits: a source proposes what the user has not had,
+    so the item itself must never be a target, nor the held-out item one of those before it.
 
     Args:
         interactions: the positives.
@@ -44,20 +47,22 @@ class Histories:
     """
 
     def __init__(self, interactions: Interactions, num_held_out: int, seed: int) -> None:
-        by_user_N = np.argsort(interactions.users, kind="stable")
-        self._items_N = interactions.items[by_user_N].astype(np.int32)
-        self._weights_N = interactions.weights[by_user_N]
-        self._lengths_U = np.bincount(interactions.users, minlength=interactions.num_users)
+        first_P, weights_P = interactions.first_visits()
+        users_P = interactions.users[first_P]
+        by_user_P = np.lexsort((first_P, users_P))
+        self._items_P = interactions.items[first_P][by_user_P].astype(np.int32)
+        self._weights_P = weights_P[by_user_P].astype(np.float32)
+        self._lengths_U = np.bincount(users_P, minlength=interactions.num_users)
         self._starts_U = np.cumsum(self._lengths_U) - self._lengths_U
         enough = np.flatnonzero(self._lengths_U >= _LEAST_TO_HOLD_OUT)
         rng = np.random.default_rng([seed, 0])
         held_out_V = np.sort(rng.choice(enough, min(num_held_out, len(enough)), replace=False))
-        self.held_out_items: NDArray[np.int32] = self._items_N[
+        self.held_out_items: NDArray[np.int32] = self._items_P[
             self._starts_U[held_out_V] + self._lengths_U[held_out_V] - 1
         ]
         self._lengths_U[held_out_V] -= 1
         self.held_out_histories = [
-            self._items_N[start : start + length]
+            self._items_P[start : start + length]
             for start, length in zip(self._starts_U[held_out_V], self._lengths_U[held_out_V], strict=True)
         ]
 
@@ -81,27 +86,27 @@ class Histories:
         users_U = rng.permutation(np.flatnonzero(self._lengths_U))
         lengths_U = self._lengths_U[users_U]
         ends_U = np.cumsum(lengths_U)
-        place_N = np.arange(self.num_places) + np.repeat(
+        place_P = np.arange(self.num_places) + np.repeat(
             self._starts_U[users_U] + lengths_U - ends_U, lengths_U
         )
         shape = num_rows(self.num_places, length), length
         first = int(rng.integers(0, length))
         shuffled_R = rng.permutation(shape[0])
 
-        def cut(values_N: NDArray[Any], fill: int) -> NDArray[Any]:
-            stream = np.full(shape[0] * length, fill, values_N.dtype)
-            stream[first : first + len(values_N)] = values_N
+        def cut(values_P: NDArray[Any], fill: int) -> NDArray[Any]:
+            stream = np.full(shape[0] * length, fill, values_P.dtype)
+            stream[first : first + len(values_P)] = values_P
             return stream.reshape(shape)[shuffled_R]
 
-        next_N = np.minimum(place_N + 1, len(self._items_N) - 1)
-        weights_N = self._weights_N[next_N].copy()
-        weights_N[ends_U - 1] = 0
-        segments_N = np.repeat(np.arange(len(users_U), dtype=np.int32), lengths_U)
+        next_P = np.minimum(place_P + 1, len(self._items_P) - 1)
+        weights_P = self._weights_P[next_P].copy()
+        weights_P[ends_U - 1] = 0
+        segments_P = np.repeat(np.arange(len(users_U), dtype=np.int32), lengths_U)
         return Rows(
-            items=cut(self._items_N[place_N], 0),
-            targets=cut(self._items_N[next_N], 0),
-            weights=cut(weights_N, 0),
-            segments=cut(segments_N, -1),
+            items=cut(self._items_P[place_P], 0),
+            targets=cut(self._items_P[next_P], 0),
+            weights=cut(weights_P, 0),
+            segments=cut(segments_P, -1),
         )
 
 

@@ -37,9 +37,7 @@ class Visits:
     @classmethod
     def first(cls, interactions: Interactions) -> Visits:
         """Keep each pair's first visit: what is proposed is what the user has not had."""
-        pairs = interactions.users.astype(np.int64) * interactions.num_items + interactions.items
-        _, firsts, pair_N = np.unique(pairs, return_index=True, return_inverse=True)
-        sums = np.bincount(pair_N, weights=interactions.weights, minlength=len(firsts))
+        firsts, sums = interactions.first_visits()
         scale = max(float(sums.mean()) if len(sums) else 0.0, 1e-9)
         order = np.lexsort((firsts, interactions.users[firsts]))
         return cls._of(
