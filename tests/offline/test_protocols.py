@@ -59,7 +59,8 @@ def distinct(items: list[int]) -> list[int]:
 
 
 def newest_first(items: list[int], length: int | None) -> list[int]:
-    return items[::-1][:length]
+    """The last events, as serving reads them: each item at its newest place."""
+    return list(dict.fromkeys(items[::-1][:length]))
 
 
 def naive_leave_one_out(rows: list[Row], which: str, length: int):

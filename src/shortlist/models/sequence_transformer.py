@@ -66,9 +66,9 @@ class SequenceTransformer(RetrievalModel):
         ModelError: when a number is out of range.
     """
 
-    width: int = 64
+    width: int = 128
     num_blocks: int = 2
-    num_heads: int = 2
+    num_heads: int = 4
     feed_forward: int = 256
     history: int = 200
     dropout: float = 0.2

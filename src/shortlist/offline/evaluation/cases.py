@@ -57,7 +57,7 @@ class Cases:
 
     Args:
         users: int32 [B], ascending.
-        history: int32 [B, L], what the model may know of each, newest first, -1 padded.
+        history: int32 [B, L], what the model may know of each, newest first, each item once, -1 padded.
         relevant: what each should be shown, one item or more.
         excluded: what each is not to be shown: what they knew already; none of it is relevant.
         item_counts: int64 [I], interactions with each item in training.
@@ -185,18 +185,27 @@ def _histories(
     num_cases: int,
     history: int | None,
 ) -> NDArray[np.int32]:
-    """Return the last items of each case among some rows in time order, int32 [B, L]."""
+    """Return the last items of each case among some rows in time order, each at its newest place, [B, L].
+
+    As in serving, the last `history` rows are read, and repeats among them dropped.
+    """
     cases, items = case_N[rows], items_N[rows]
     order = np.argsort(cases, kind="stable")
     cases, items = cases[order], items[order]
-    starts = _starts(cases, num_cases)
-    longest = int(np.diff(starts).max(initial=0))
-    length = max(longest if history is None else min(history, longest), 1)
-    age = starts[1:][cases] - 1 - np.arange(len(cases))
-    told = age < length
-    history_BL = np.full((num_cases, length), NO_ITEM, np.int32)
-    history_BL[cases[told], age[told]] = items[told]
+    told = _age(cases, num_cases) < (len(cases) if history is None else history)
+    cases, items = cases[told], items[told]
+    pairs = (cases * (items.max(initial=0) + 1) + items)[::-1]
+    newest = np.sort(len(pairs) - 1 - np.unique(pairs, return_index=True)[1])
+    cases, items = cases[newest], items[newest]
+    age = _age(cases, num_cases)
+    history_BL = np.full((num_cases, int(age.max(initial=0)) + 1), NO_ITEM, np.int32)
+    history_BL[cases, age] = items
     return history_BL
+
+
+def _age(sorted_cases: NDArray[np.int64], num_cases: int) -> NDArray[np.int64]:
+    """Return how many rows of the same case come after each."""
+    return _starts(sorted_cases, num_cases)[1:][sorted_cases] - 1 - np.arange(len(sorted_cases))
 
 
 def _starts(sorted_cases: NDArray[np.int64], num_cases: int) -> NDArray[np.int64]:
