@@ -130,7 +130,7 @@ def test_a_score_is_the_sum_over_the_history() -> None:
 def test_what_is_open_is_chosen_by_people_left_out() -> None:
     log = interactions(300, 200, 6000, seed=2)
     seen: list[tuple[int, int]] = []
-    fitted = LinearAutoencoder().fit(log, progress=lambda *step: seen.append(step))
+    fitted = LinearAutoencoder(gap_half_life=None).fit(log, progress=lambda *step: seen.append(step))
     assert seen == sorted(seen)
     assert seen[-1][0] == seen[-1][1]
     assert len(seen) > 2

@@ -118,7 +118,7 @@ def test_one_thread_or_many_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) 
 def test_open_settings_are_chosen_by_people_left_out() -> None:
     log = interactions(300, 200, 6000, seed=2)
     seen: list[tuple[int, int]] = []
-    model = MatrixFactorisation(width=8, num_epochs=4)
+    model = MatrixFactorisation(width=8, num_epochs=4, gap_half_life=None)
     fitted = model.fit(log, progress=lambda *step: seen.append(step))
     assert seen == sorted(seen)
     assert seen[-1][0] == seen[-1][1]

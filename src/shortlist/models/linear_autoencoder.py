@@ -22,13 +22,12 @@ from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelError, require
 from shortlist.models.neighbours.sums import NeighbourSums
 from shortlist.models.retrieval import NO_ITEM, Interactions, RetrievalModel
-from shortlist.models.solvers.held_out_users import best_by_held_out_users
+from shortlist.models.solvers.held_out_users import ALL_ALIKE, HALF_LIVES, best_by_held_out_users
 from shortlist.models.solvers.processors import num_processors
 from shortlist.models.solvers.user_item_matrix import user_item_matrix
 
 _L2 = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 _MIDDLE = 4  # where the search among these begins
-_HALF_LIVES = (3.0, 10.0, 30.0, 100.0, 300.0, 100_000.0)
 _ROWS_AT_ONCE = 256
 _NUM_PARTS = 64  # of the items, shared by the threads
 _CO_OCCURRENCES = 4  # T over K
@@ -47,7 +46,8 @@ class LinearAutoencoder(RetrievalModel):
         l2: the ridge; None chooses it in `fit`, by people left out, among 3 to 3,000.
         num_neighbours: M, how many weights of an item are kept for serving, the greatest of either sign.
         gap_half_life: in a history, an item counts half as much as one that stands so many places before it;
-            None chooses it likewise, from 3 to 100,000, which is as good as all alike.
+            by default all are alike, as in the paper. None chooses it likewise, from 3 to all alike: right
+            where what comes next is asked for, as in serving, and wrong where order tells nothing.
         most_dense_items: up to how many items the closed form is used.
         num_predictors: K.
 
@@ -57,7 +57,7 @@ class LinearAutoencoder(RetrievalModel):
 
     l2: float | None = None
     num_neighbours: int = 400
-    gap_half_life: float | None = None
+    gap_half_life: float | None = ALL_ALIKE
     most_dense_items: int = 15_000
     num_predictors: int = 100
     kind: ClassVar[str] = "linear_autoencoder"
@@ -87,7 +87,7 @@ class LinearAutoencoder(RetrievalModel):
             done += 1
             if progress is not None:
                 progress(done, total)
-            return FittedLinearAutoencoder(neighbours_IM, weights_IM, self.gap_half_life or _HALF_LIVES[-1])
+            return FittedLinearAutoencoder(neighbours_IM, weights_IM, self.gap_half_life or ALL_ALIKE)
 
         l2, half_life = self._chosen(interactions, seed, fitted)
         done = total - 1
@@ -101,7 +101,7 @@ class LinearAutoencoder(RetrievalModel):
     ) -> tuple[float, float]:
         """Return the settings, the open ones by people left out: first the ridge, then the half-life."""
         l2 = self.l2 or _L2[_MIDDLE]
-        half_life = self.gap_half_life or _HALF_LIVES[-1]
+        half_life = self.gap_half_life or ALL_ALIKE
         tried: dict[float, FittedLinearAutoencoder] = {}
 
         def once(l2: float, train: Interactions) -> FittedLinearAutoencoder:
@@ -113,8 +113,8 @@ class LinearAutoencoder(RetrievalModel):
             l2 = best_by_held_out_users(_L2, _MIDDLE, once, interactions, seed)
         if self.gap_half_life is None:
             half_life = best_by_held_out_users(
-                _HALF_LIVES,
-                len(_HALF_LIVES) - 1,
+                HALF_LIVES,
+                len(HALF_LIVES) - 1,
                 lambda value, train: once(l2, train).with_half_life(value),
                 interactions,
                 seed,

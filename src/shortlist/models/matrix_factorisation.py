@@ -31,7 +31,7 @@ from shortlist.models.retrieval import (
     nothing_for_zeros,
 )
 from shortlist.models.solvers.alternating import solve_side
-from shortlist.models.solvers.held_out_users import best_by_held_out_users
+from shortlist.models.solvers.held_out_users import ALL_ALIKE, HALF_LIVES, best_by_held_out_users
 from shortlist.models.solvers.user_item_matrix import user_item_matrix
 
 _USERS_AT_ONCE = 256
@@ -39,7 +39,6 @@ _SETTINGS = ("unobserved_weight", "l2", "gap_half_life")
 _UNOBSERVED_WEIGHTS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 _L2 = (0.0003, 0.001, 0.003, 0.01, 0.03)
 _MIDDLE = (3, 2)  # where the search among these begins
-_HALF_LIVES = (3.0, 10.0, 30.0, 100.0, 300.0, 100_000.0)
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ class MatrixFactorisation(RetrievalModel):
             left out, among .003 to 3.
         l2: None chooses it likewise, among .0003 to .03.
         gap_half_life: in the history that a user's vector is solved from, an item weighs half as much as one
-            that stands so many places before it; None chooses it likewise, from 3 to 100,000, which is as
-            good as all alike.
+            that stands so many places before it; by default all are alike, as in the paper. None chooses it
+            likewise, from 3 to all alike: right where what comes next is asked for, as in serving.
 
     Raises:
         ModelError: when a number is out of range.
@@ -68,7 +67,7 @@ class MatrixFactorisation(RetrievalModel):
     num_epochs: int = 16
     unobserved_weight: float | None = None
     l2: float | None = None
-    gap_half_life: float | None = None
+    gap_half_life: float | None = ALL_ALIKE
     kind: ClassVar[str] = "matrix_factorisation"
 
     def __post_init__(self) -> None:
@@ -94,7 +93,7 @@ class MatrixFactorisation(RetrievalModel):
 
         def fitted(weight: float, l2: float, data: Interactions) -> FittedMatrixFactorisation:
             items_ID = self._item_vectors(data, weight, l2, seed, advance)
-            half_life = self.gap_half_life or _HALF_LIVES[-1]
+            half_life = self.gap_half_life or ALL_ALIKE
             return FittedMatrixFactorisation(ExactIndex(items_ID), weight, l2, half_life)
 
         unobserved_weight, l2, half_life = self._chosen(interactions, seed, fitted)
@@ -129,7 +128,7 @@ class MatrixFactorisation(RetrievalModel):
         """Return unobserved weight, l2 and half-life; the open ones are chosen in this order."""
         weight = self.unobserved_weight or _UNOBSERVED_WEIGHTS[_MIDDLE[0]]
         l2 = self.l2 or _L2[_MIDDLE[1]]
-        half_life = self.gap_half_life or _HALF_LIVES[-1]
+        half_life = self.gap_half_life or ALL_ALIKE
         tried: dict[tuple[float, float], FittedMatrixFactorisation] = {}
 
         def once(weight: float, l2: float, train: Interactions) -> FittedMatrixFactorisation:
@@ -151,8 +150,8 @@ class MatrixFactorisation(RetrievalModel):
             )
         if self.gap_half_life is None:
             half_life = best_by_held_out_users(
-                _HALF_LIVES,
-                len(_HALF_LIVES) - 1,
+                HALF_LIVES,
+                len(HALF_LIVES) - 1,
                 lambda value, train: once(weight, l2, train).with_half_life(value),
                 interactions,
                 seed,

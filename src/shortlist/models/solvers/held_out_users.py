@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 
 from shortlist.models.retrieval import NO_ITEM, FittedRetrieval, Interactions, UserBatch
 
+ALL_ALIKE = 100_000.0
+"""A half-life, in places of a history, by which no item of it has faded."""
+HALF_LIVES = (3.0, 10.0, 30.0, 100.0, 300.0, ALL_ALIKE)
+"""Among which it is chosen how fast a history fades."""
+
 _SHARE = 0.1  # of the users are left out
 _MOST_USERS = 1000  # enough that two settings 1 % apart are told apart
 _TARGET_SHARE = 0.2  # of each one's items, the newest, are to be found,

@@ -20,7 +20,8 @@ class Ease(SourceStage):
     """Propose the items that the user's last ones speak for, taken together; see `LinearAutoencoder`.
 
     Unlike `ItemToItem` it weighs an item of the history against the others, and an item may speak against
-    another. Its ridge is chosen in training, by people left out.
+    another. Its ridge, and how fast a history
+    fades, are chosen in training, by people left out.
 
     Args:
         n: how many.
@@ -43,7 +44,7 @@ class Ease(SourceStage):
     @property
     def model(self) -> LinearAutoencoder:
         """The weights that must be found."""
-        return LinearAutoencoder()
+        return LinearAutoencoder(gap_half_life=None)
 
     def reads(self, app: App) -> tuple[Last]:
         """Return the history that predicts."""

@@ -43,7 +43,7 @@ class ImplicitALS(SourceStage):
     @property
     def model(self) -> MatrixFactorisation:
         """The item vectors that must be found."""
-        return MatrixFactorisation()
+        return MatrixFactorisation(gap_half_life=None)
 
     def reads(self, app: App) -> tuple[Last]:
         """Return the history that a user's vector is solved from."""
