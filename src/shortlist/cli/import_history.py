@@ -34,7 +34,7 @@ class Unit(StrEnum):
     rfc3339 = "rfc3339"
 
 
-class NamedInteractions(StrEnum):
+class DataSet(StrEnum):
     """The data sets that a recipe can read."""
 
     kuairand = "kuairand"
@@ -47,7 +47,7 @@ _ALL_LINES = (
     "map_inference_threshold=-1, ignore_errors=true)"
 )
 
-_FOLDERS = {NamedInteractions.kuairand: "kuairand-pure", NamedInteractions.movielens: "ml-1m"}
+_FOLDERS = {DataSet.kuairand: "kuairand-pure", DataSet.movielens: "ml-1m"}
 
 
 def run(
@@ -61,9 +61,7 @@ def run(
     id: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="What names each row once and for all.")
     ] = None,
-    recipe: Annotated[
-        NamedInteractions | None, typer.Option(help="A known data set instead of a file.")
-    ] = None,
+    recipe: Annotated[DataSet | None, typer.Option(help="A known data set instead of a file.")] = None,
     source: Annotated[
         Path | None,
         typer.Option("--from", metavar="FOLDER", help="Where it lies; by default below $SHORTLIST_DATA."),
@@ -138,7 +136,7 @@ def _day(time_us: int | None) -> str:
     return "nothing" if time_us is None else f"{datetime.fromtimestamp(time_us / 1e6, UTC):%Y-%m-%d %H:%M}"
 
 
-def _of_recipe(recipe: NamedInteractions, source: Path | None, log: SqliteLog) -> list[HistorySource]:
+def _of_recipe(recipe: DataSet, source: Path | None, log: SqliteLog) -> list[HistorySource]:
     refuse_twice(log, f"recipe {recipe.value}")
     root = os.environ.get("SHORTLIST_DATA", "")
     folder = source if source is not None else Path(root) / _FOLDERS[recipe] if root else None
