@@ -120,6 +120,14 @@ def test_other_attributes_than_in_training_are_refused(fitted) -> None:
         fitted.user_vectors(UserBatch(np.zeros((1, 3), np.int32), np.zeros((1, 1), np.float32)))
 
 
+def test_a_round_that_diverged_is_not_kept() -> None:
+    log = interactions(100, 60, 2000, seed=1)
+    saved = replace(SMALL, learning_rate=300.0).fit(log, seed=7)  # diverges; a third of a third does not
+    assert np.isfinite(saved.index.vectors).all()
+    with pytest.raises(ModelError, match=r"TwoTowers\.learning_rate.*lower it"):
+        replace(SMALL, learning_rate=1e6).fit(log, seed=7)
+
+
 def test_without_jax_it_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "jax", None)
     with pytest.raises(ModelError, match=r"pip install \"shortlist\[deep\]\""):
