@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -111,6 +112,20 @@ def test_training_and_serving_place_a_user_alike(log) -> None:
     assert (batch.history >= 0).any(axis=1).sum() > 30
     np.testing.assert_allclose(np.asarray(trained)[is_target], served[:, :-1], rtol=1e-4, atol=1e-5)
     assert (served[:, -1] == 1).all()
+
+
+def test_many_new_items_are_placed_some_at_a_time(fitted) -> None:
+    """What they weigh on the slots takes more than their vectors do, and is never held whole."""
+    rows = np.tile(tastes(*range(10)), (10_000, 1))
+    tracemalloc.start()
+    try:
+        vectors = fitted.item_vectors(rows)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 1.4 * vectors.nbytes
+    np.testing.assert_allclose(vectors[-10:], fitted.item_vectors(rows[:10]), rtol=1e-5, atol=1e-6)
+    assert fitted.item_vectors(rows[:0]).shape == (0, vectors.shape[1])
 
 
 def test_other_attributes_than_in_training_are_refused(fitted) -> None:
