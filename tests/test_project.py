@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = {"duckdb", "lightgbm", "numba", "scipy", "uvicorn", "polars", "sklearn"}
-TRAINING_ONLY = {"lightgbm", "scipy"}
+HEAVY = {"duckdb", "lightgbm", "numba", "scipy", "uvicorn", "polars", "sklearn", "jax", "optax"}
+TRAINING_ONLY = {"lightgbm", "scipy", "jax", "optax"}
 
 
 def modules_after(statement: str) -> set[str]:

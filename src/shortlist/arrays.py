@@ -32,8 +32,10 @@ def read_array(folder: Path, name: str, dtype: DTypeLike, shape: tuple[int | Non
     """
     path = folder / f"{name}.npy"
     try:
-        array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+        # Not `np.load`, which opens a zip and a pickle, too, by how a file begins.
+        with np.errstate(over="raise"):  # of a shape whose product wraps
+            array = np.asarray(np.lib.format.open_memmap(path, mode="r"))
+    except Exception as error:  # a header is parsed as Python is, and a damaged one fails in as many ways
         raise ArrayFileError(f"{path}: expected an array: {error}") from error
     fits = array.ndim == len(shape) and all(
         wanted in (None, length) for wanted, length in zip(shape, array.shape, strict=True)

@@ -21,7 +21,7 @@ from shortlist.models.discovery import fitted_class
 from shortlist.models.errors import ModelError, ModelFileError
 from shortlist.models.retrieval import FittedRetrieval, RetrievalModel, UserBatch
 
-TRAINING_LIBRARIES = ("scipy", "lightgbm", "sklearn", "jax", "torch")
+TRAINING_LIBRARIES = ("scipy", "lightgbm", "sklearn", "jax", "optax", "torch")
 ALLOWED_FILES = {".json", ".npy", ".npz", ".onnx", ".txt", ".safetensors"}
 
 

@@ -47,6 +47,16 @@ def test_a_number_lies_between_two_knots_and_not_outside() -> None:
     assert years[4].tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 0]
 
 
+def test_what_is_not_the_one_frequent_value_has_knots_too() -> None:
+    years = np.concatenate([np.zeros(990), np.arange(1, 11)])
+    values = np.stack([np.zeros(1000), years, np.zeros(1000)], axis=1).astype(np.float32)
+    slots = AttributeSlots.fit(Attributes(values, ENCODING))
+    one, ten = slots.weights(rows((0, 1, 0), (0, 5, 0)))
+    assert slots.knots[1].tolist()[:3] == [0.0, 1.0, 2.0]
+    assert len(slots.knots[1]) == 8
+    assert not (one * ten)[4:-2].any()
+
+
 def test_no_and_yes_are_two_slots() -> None:
     assert fitted().weights(rows((0, 1901, 0), (0, 1901, 1)))[:, 14:].tolist() == [[1, 0], [0, 1]]
 
@@ -92,6 +102,10 @@ def test_loading_gives_the_same_weights(tmp_path: Path) -> None:
         {"num_knots": [0, 9, 2]},
         {"num_knots": [0, -8, 2]},
         {"num_knots": "many"},
+        {"num_knots": [0, 2**70, 2]},
+        {"num_knots": [0, 2**62, 2**62]},
+        {"num_knots": [2, 6, 2]},
+        {"num_knots": [0, 0, 10]},
     ],
 )
 def test_a_damaged_description_is_refused(damage: dict[str, object], tmp_path: Path) -> None:
@@ -104,5 +118,5 @@ def test_knots_out_of_order_are_refused(tmp_path: Path) -> None:
     described = fitted().save(tmp_path, "item")
     knots = np.load(tmp_path / "item_knots.npy")
     np.save(tmp_path / "item_knots.npy", knots[::-1].copy())
-    with pytest.raises(ModelFileError, match="increasing knots"):
+    with pytest.raises(ModelFileError, match="increasing item_knots"):
         AttributeSlots.load(tmp_path, "item", described)

@@ -9,10 +9,11 @@ import pytest
 
 from models.conformance import RankingModelConformance, log_loss
 from models.planted import examples
+from shortlist.models.columns.slots import ColumnSlots
 from shortlist.models.contract import Examples, FeatureColumn
 from shortlist.models.cross.weights import Network
 from shortlist.models.cross_network import CrossNetwork
-from shortlist.models.errors import ModelError
+from shortlist.models.errors import ModelError, ModelFileError
 from shortlist.models.multi_task import TaskExamples
 
 SMALL = CrossNetwork(epochs=8, learning_rate=0.01, hidden=16, rank=4)
@@ -56,6 +57,15 @@ def test_loaded_heads_know_that_they_share_a_body(heads, tmp_path) -> None:
     assert len(shared) == 1
     for task, head in heads.items():
         assert np.array_equal(together[task], head.predict(query))
+
+
+@pytest.mark.parametrize("counts", [[1 << 62] * 4, [-1, 0, 0, 1], [(1 << 63) - 1, 1, 0, 0]])
+def test_counts_of_keys_that_only_sum_to_what_is_there_are_refused(heads, tmp_path, counts) -> None:
+    heads["click"].save(tmp_path)
+    np.save(tmp_path / "keys.npy", np.empty(0))
+    np.save(tmp_path / "num_keys.npy", np.array(counts))
+    with pytest.raises(ModelFileError, match="counts of keys"):
+        ColumnSlots.load(tmp_path, heads["click"].columns)
 
 
 def test_two_networks_do_not_share(heads) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -61,6 +62,33 @@ def test_a_small_ridge_beside_great_weights_is_solved_in_double_precision() -> N
     # Everybody had everything: each of three others predicts a third, and that of single precision fails.
     fitted = LinearAutoencoder(1e-4, gap_half_life=9.0).fit(log)
     np.testing.assert_allclose(all_weights(fitted), (1 - np.eye(4)) / 3, atol=1e-5)
+
+
+@pytest.mark.parametrize(("l2", "matrices"), [(5.0, 3), (1e-7, 5)])
+def test_it_takes_as_many_matrices_as_it_says(l2: float, matrices: int) -> None:
+    """Everybody had everything, so that no number of the sparse product is left out."""
+    num_items = 1500
+    users, items = np.divmod(np.arange(4 * num_items, dtype=np.int32), np.int32(num_items))
+    ones = np.ones(len(items), np.float32)
+    log = Interactions(users, items, np.arange(len(items)), ones, 4, num_items)
+    model = LinearAutoencoder(l2, num_neighbours=1, gap_half_life=9.0)
+    model.fit(interactions(30, 20, 300, seed=1))  # what is imported does not count
+    tracemalloc.start()
+    try:
+        model.fit(log)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (matrices - 0.5) * 4 * num_items**2 < peak_bytes < (matrices + 0.2) * 4 * num_items**2
+
+
+@pytest.mark.parametrize("most_dense_items", [0, 1000])
+def test_of_no_items_there_is_nothing_to_learn(most_dense_items: int) -> None:
+    nothing = np.empty(0, np.int32)
+    log = Interactions(nothing, nothing, np.empty(0, np.int64), np.empty(0, np.float32), 3, 0)
+    fitted = LinearAutoencoder(most_dense_items=most_dense_items).fit(log)
+    items, _ = fitted.retrieve(UserBatch(np.full((2, 3), -1, np.int32)), 4)
+    assert (items == -1).all()
 
 
 def test_both_paths_agree_when_every_item_predicts_every_other() -> None:

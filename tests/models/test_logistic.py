@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -9,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from models.conformance import RankingModelConformance, log_loss
 from models.planted import examples
 from shortlist.models.contract import Examples, FeatureColumn
-from shortlist.models.errors import ModelError
-from shortlist.models.logistic import Logistic
+from shortlist.models.errors import ModelError, ModelFileError
+from shortlist.models.logistic import FittedLogistic, Logistic
 
 
 class TestLogistic(RankingModelConformance):
@@ -90,3 +93,16 @@ def test_bad_examples_are_refused() -> None:
     for change in bad:
         with pytest.raises(ModelError, match=f"Examples.{next(iter(change))}"):
             Examples(**{**vars(good), **change})
+
+
+def test_keys_that_no_column_has_are_refused(tmp_path: Path) -> None:
+    rows = examples(400, seed=1)
+    rows = replace(rows, features=rows.features[:, [0, 0]], columns=(rows.columns[0], FeatureColumn("twin")))
+    fitted = Logistic().fit(rows, None)
+    for counts, told in (([1 << 62, 1 << 62], "counts of keys"), ([0, 2], "a knot of every number")):
+        fitted.save(tmp_path)
+        np.save(tmp_path / "num_keys.npy", np.array(counts))
+        np.save(tmp_path / "keys.npy", np.arange(2.0))
+        np.save(tmp_path / "values.npy", np.zeros(4))
+        with pytest.raises(ModelFileError, match=told):
+            FittedLogistic.load(tmp_path)

@@ -159,6 +159,9 @@ def test_other_inputs_and_outputs_are_refused(tmp_path: Path) -> None:
     added = helper.make_node("Add", ["rows", "more"], ["score"])
     with pytest.raises(ModelFileError, match="expected one input"):
         saved_as(tmp_path / "a.onnx", model_of([added], {"score": ["N", 4]}, inputs=two)).fit(rows, None)
+    total = helper.make_node("ReduceSum", ["rows"], ["score"], keepdims=0)
+    with pytest.raises(ModelFileError, match="expected an output 'score' of one number"):
+        saved_as(tmp_path / "d.onnx", model_of([total], {"score": []})).fit(rows, None)
     wide = model_of([helper.make_node("Sigmoid", ["rows"], ["score"])], {"score": ["N", 4]})
     with pytest.raises(ModelFileError, match="expected an output 'score' of one number"):
         saved_as(tmp_path / "b.onnx", wide).fit(rows, None)
@@ -215,6 +218,20 @@ def test_what_is_more_than_data_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ModelFileError, match=told):
             check_onnx(data, "bad.onnx")
+
+
+@pytest.mark.parametrize("field", [13, 14])
+def test_a_field_that_a_runtime_reads_as_another_is_refused(field: int) -> None:
+    """A runtime keeps 32 bits of a field's number: what lies above makes 13 of it again."""
+    wire = 2 if field == 13 else 0
+    tag = (field << 3) | wire
+    hidden = bytes([tag | 0x80, 0x80, 0x80, 0x80, 0x10]) + (b"\x00" if wire else b"\x01")
+    tensor = constant("weights", [1.0]).SerializeToString()
+    graph = b"\x2a" + bytes([len(tensor + hidden)]) + tensor + hidden
+    data = b"\x3a" + bytes([len(graph)]) + graph + b"\x42\x02\x10\x11"
+    check_onnx(data.replace(hidden, b"\x42\x04more"), "good.onnx")
+    with pytest.raises(ModelFileError, match="more than 32 bits"):
+        check_onnx(data, "bad.onnx")
 
 
 def test_an_undeclared_domain_is_found_at_the_operator() -> None:

@@ -12,9 +12,11 @@ import pytest
 from models.conformance import RetrievalModelConformance
 from models.planted import interactions, users
 from shortlist.models import sequence_transformer
-from shortlist.models.errors import ModelError
+from shortlist.models.errors import ModelError, ModelFileError
+from shortlist.models.files import write_description
 from shortlist.models.retrieval import UserBatch
-from shortlist.models.sequence_transformer import SequenceTransformer
+from shortlist.models.sequence.forward import weight_shapes
+from shortlist.models.sequence_transformer import FittedSequenceTransformer, SequenceTransformer
 
 SMALL = SequenceTransformer(
     width=16, num_blocks=1, feed_forward=32, history=12, batch_items=600, epochs=12, held_out_users=100,
@@ -95,9 +97,35 @@ def test_without_the_libraries_it_says_what_to_install(monkeypatch) -> None:
         SMALL.fit(interactions(30, 20, 300, seed=1))
 
 
+@pytest.mark.parametrize("size", [{"history": 0}, {"width": 0}, {"feed_forward": 0}, {"history": 100_000}])
+def test_files_of_sizes_that_no_transformer_has_are_refused(size: dict[str, int], tmp_path: Path) -> None:
+    """Of a history of 100,000 the file is small, and what a model makes of it 40 GB."""
+    sizes = {
+        "num_items": 3,
+        "width": 2,
+        "num_blocks": 1,
+        "num_heads": 1,
+        "history": 4,
+        "feed_forward": 2,
+        **size,
+    }
+    write_description(tmp_path, "sequence_transformer", **sizes)
+    for name, shape in weight_shapes(**sizes).items():
+        np.save(tmp_path / f"{name}.npy", np.zeros(shape, np.float32))
+    with pytest.raises(ModelFileError, match="sizes of a transformer"):
+        FittedSequenceTransformer.load(tmp_path)
+
+
 @pytest.mark.parametrize(
     "setting",
-    [{"width": 0}, {"num_heads": 3}, {"dropout": 1.0}, {"learning_rate": math.nan}, {"held_out_users": -1}],
+    [
+        {"width": 0},
+        {"history": 5000},
+        {"num_heads": 3},
+        {"dropout": 1.0},
+        {"learning_rate": math.nan},
+        {"held_out_users": -1},
+    ],
 )
 def test_impossible_settings_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(ModelError, match=next(iter(setting))):

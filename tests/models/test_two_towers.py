@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -113,11 +114,33 @@ def test_training_and_serving_place_a_user_alike(log) -> None:
     assert (served[:, -1] == 1).all()
 
 
+def test_many_new_items_are_placed_some_at_a_time(fitted) -> None:
+    """What they weigh on the slots takes more than their vectors do, and is never held whole."""
+    rows = np.tile(tastes(*range(10)), (10_000, 1))
+    tracemalloc.start()
+    try:
+        vectors = fitted.item_vectors(rows)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 1.4 * vectors.nbytes
+    np.testing.assert_allclose(vectors[-10:], fitted.item_vectors(rows[:10]), rtol=1e-5, atol=1e-6)
+    assert fitted.item_vectors(rows[:0]).shape == (0, vectors.shape[1])
+
+
 def test_other_attributes_than_in_training_are_refused(fitted) -> None:
     with pytest.raises(ModelError, match="taste, noise"):
         fitted.item_vectors(np.zeros((1, 3), np.float32))
     with pytest.raises(ModelError, match="taste, noise"):
         fitted.user_vectors(UserBatch(np.zeros((1, 3), np.int32), np.zeros((1, 1), np.float32)))
+
+
+def test_a_round_that_diverged_is_not_kept() -> None:
+    log = interactions(100, 60, 2000, seed=1)
+    saved = replace(SMALL, learning_rate=300.0).fit(log, seed=7)  # diverges; a third of a third does not
+    assert np.isfinite(saved.index.vectors).all()
+    with pytest.raises(ModelError, match=r"TwoTowers\.learning_rate.*lower it"):
+        replace(SMALL, learning_rate=1e6).fit(log, seed=7)
 
 
 def test_without_jax_it_says_what_to_install(monkeypatch) -> None:

@@ -165,6 +165,16 @@ def test_a_popularity_of_other_items_is_refused(app, folder):
         load_contents(folder, app)
 
 
+def test_a_source_of_other_items_is_refused(app, surfaces, tmp_path):
+    few = np.zeros(7, np.int32)
+    log = Interactions(few, np.arange(7, dtype=np.int32), np.arange(7), np.ones(7, np.float32), 1, 7)
+    home = surfaces["home"]
+    retrieval = {**home.retrieval, 1: sl.CoVisitation().fit(log)}
+    save_contents(tmp_path, {**surfaces, "home": replace(home, retrieval=retrieval)})
+    with pytest.raises(ReleaseCorrupted, match=r"a co_visitation of 30 items.*one of 7"):
+        load_contents(tmp_path, app)
+
+
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:7])])
 def test_a_missing_or_torn_file_is_seen(app, surfaces, folder, tmp_path_factory, harm):
     for path in sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file()):

@@ -38,7 +38,8 @@ class LinearAutoencoder(RetrievalModel):
     """The weights B with zero diagonal that minimise |X - X B|^2 + l2 |B|^2, X the user-item matrix.
 
     Up to `most_dense_items` items it is solved in closed form, with at most three matrices of I x I numbers
-    of 4 bytes in memory: 1.2 GB at 10,000 items, 2.7 GB at 15,000. Above, an item is predicted from the K =
+    of 4 bytes in memory: 1.2 GB at 10,000 items, 2.7 GB at 15,000. A ridge too small for single precision,
+    beside millions of people, takes double and five of them. Above, an item is predicted from the K =
     `num_predictors` items of the greatest cosine with it: the same where every two items meet and K is I - 1.
     That takes I x (10 K + 2 M) numbers of 4 bytes, whatever the number of pairs.
 
@@ -123,9 +124,14 @@ class LinearAutoencoder(RetrievalModel):
 
     def _dense(self, matrix_UI: Any, l2: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         num_items = matrix_UI.shape[1]
+        if num_items == 0:  # of which LAPACK says that it cannot be inverted
+            return np.empty((0, self.num_neighbours), np.int32), np.empty(
+                (0, self.num_neighbours), np.float32
+            )
         gramian = matrix_UI.T @ matrix_UI
         is_known_I = gramian.diagonal() > 0
         inverse_II = _inverse(gramian, l2)
+        del gramian  # two of the three matrices
         scale_I = -1.0 / inverse_II.diagonal()
         neighbours_IM = np.full((num_items, self.num_neighbours), NO_ITEM, np.int32)
         weights_IM = np.zeros((num_items, self.num_neighbours), np.float32)
@@ -187,20 +193,29 @@ def _inverse(gramian: Any, l2: float) -> NDArray[np.floating[Any]]:
 
     Single precision is enough unless the ridge is small beside millions of people; double is enough then.
     """
-    from scipy.linalg import get_lapack_funcs  # training only
-
     for precision in (np.float32, np.float64):
-        dense_II = gramian.astype(precision).toarray(order="F")
-        dense_II.ravel(order="K")[:: len(dense_II) + 1] += precision(l2)
-        factorise, invert = get_lapack_funcs(("potrf", "potri"), (dense_II,))
-        factor_II, failed = factorise(dense_II, overwrite_a=True)
-        if not failed:
-            inverse_II, failed = invert(factor_II, overwrite_c=True)
-        if not failed:
-            return np.asarray(inverse_II)
+        inverse_II = _inverse_in(precision, gramian, l2)
+        if inverse_II is not None:
+            return inverse_II
     raise ModelError(
         f"LinearAutoencoder.l2: expected a ridge that the data can bear, received {l2}. Raise it."
     )
+
+
+def _inverse_in(
+    precision: type[np.floating[Any]], gramian: Any, l2: float
+) -> NDArray[np.floating[Any]] | None:
+    """Return what `_inverse` does, in one matrix of a precision; None where that is not enough."""
+    from scipy.linalg import get_lapack_funcs  # training only
+
+    dense_II = gramian.toarray(order="F").astype(precision, copy=False)
+    dense_II.ravel(order="K")[:: len(dense_II) + 1] += precision(l2)
+    factorise, invert = get_lapack_funcs(("potrf", "potri"), (dense_II,))
+    factor_II, failed = factorise(dense_II, overwrite_a=True)
+    if failed:
+        return None
+    inverse_II, failed = invert(factor_II, overwrite_c=True)
+    return None if failed else np.asarray(inverse_II)
 
 
 class FittedLinearAutoencoder(NeighbourSums):

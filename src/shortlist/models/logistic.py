@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.models.columns.slots import column_keys
+from shortlist.models.columns.slots import column_keys, read_keys
 from shortlist.models.contract import Examples, FeatureColumn, FittedRanker, Progress, RankingModel
 from shortlist.models.errors import ModelFileError, require
 from shortlist.models.files import (
@@ -154,15 +154,16 @@ class FittedLogistic(FittedRanker):
         description = read_description(folder, cls.kind, columns=list, intercept=(int, float), spread=list)
         columns = columns_from_json(folder, description["columns"])
         num_keys_F = read_array(folder, "num_keys", np.int64, (len(columns),))
-        if (num_keys_F < 0).any() or len(description["spread"]) != len(columns):
-            raise ModelFileError(f"{folder}: expected counts for {len(columns)} columns.")
-        all_keys = read_array(folder, "keys", np.float64, (int(num_keys_F.sum()),))
+        if len(description["spread"]) != len(columns):
+            raise ModelFileError(f"{folder}: expected the spread of {len(columns)} columns.")
+        keys = read_keys(folder, "keys", np.float64, num_keys_F)
         all_values = read_array(folder, "values", np.float64, (int(num_keys_F.sum()) + len(columns),))
-        keys = np.split(all_keys, np.cumsum(num_keys_F)[:-1])
         values = np.split(all_values, np.cumsum(num_keys_F + 1)[:-1])
-        increasing = all((np.diff(keys_K) > 0).all() for keys_K in keys)
-        if not (increasing and np.isfinite(all_keys).all() and np.isfinite(all_values).all()):
-            raise ModelFileError(f"{folder}: expected increasing keys and finite values.")
+        has_knots = all(
+            column.categorical or len(keys_K) for column, keys_K in zip(columns, keys, strict=True)
+        )
+        if not (has_knots and np.isfinite(all_values).all()):
+            raise ModelFileError(f"{folder}: expected a knot of every number, and finite values.")
         return cls(columns, description["intercept"], keys, values, description["spread"])
 
 

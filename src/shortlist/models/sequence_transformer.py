@@ -9,6 +9,7 @@ N interactions, B users, L history, I items, D width.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,7 @@ from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelError, ModelFileError, require
 from shortlist.models.files import read_array, read_description, write_array, write_description
 from shortlist.models.retrieval import FittedVectors, Interactions, RetrievalModel, UserBatch
-from shortlist.models.sequence.forward import SequenceForward, Weights, weight_shapes
+from shortlist.models.sequence.forward import MOST_PLACE_BIASES, SequenceForward, Weights, weight_shapes
 
 _LIBRARIES = ("jax", "optax")
 _SIZES = ("width", "num_blocks", "num_heads", "history", "feed_forward")
@@ -94,6 +95,9 @@ class SequenceTransformer(RetrievalModel):
         divides = self.width % self.num_heads == 0
         heads = self.num_heads
         require(divides, "SequenceTransformer.num_heads", expected="a divisor of width", received=heads)
+        most = math.isqrt(MOST_PLACE_BIASES // (self.num_blocks * heads))
+        length = self.history
+        require(length <= most, "SequenceTransformer.history", expected=f"at most {most}", received=length)
         drop = self.dropout
         require(0 <= drop < 1, "SequenceTransformer.dropout", expected="0 to below 1", received=drop)
 
@@ -172,8 +176,9 @@ class FittedSequenceTransformer(FittedVectors):
         names = ("num_items", *_SIZES)
         description = read_description(folder, cls.kind, **dict.fromkeys(names, int))
         sizes = {name: description[name] for name in names}
-        sizes_ok = min(sizes.values()) >= 0 and sizes["num_blocks"] > 0 and sizes["num_heads"] > 0
-        if not sizes_ok or sizes["width"] % sizes["num_heads"]:
+        sizes_ok = sizes["num_items"] >= 0 and all(sizes[name] > 0 for name in _SIZES)
+        num_biases = sizes["num_blocks"] * sizes["num_heads"] * sizes["history"] ** 2
+        if not sizes_ok or sizes["width"] % sizes["num_heads"] or num_biases > MOST_PLACE_BIASES:
             raise ModelFileError(f"{folder}: expected the sizes of a transformer, received {sizes}.")
         weights = {
             name: read_array(folder, name, np.float32, shape)

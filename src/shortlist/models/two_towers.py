@@ -28,6 +28,8 @@ from shortlist.models.retrieval import FittedVectors, Interactions, RetrievalMod
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
+_ROWS_AT_ONCE = 4096  # the weights of so many items on all slots are held in memory
+
 
 @dataclass(frozen=True)
 class TwoTowers(RetrievalModel):
@@ -111,7 +113,12 @@ class FittedTwoTowers(FittedVectors):
         Args:
             attributes: float32 [J, A], in the order of `items.encoding`; NaN is missing.
         """
-        return np.asarray(self.items.weights(attributes) @ self.arrays["item_slots"], np.float32)
+        slots = self.arrays["item_slots"]
+        vectors_JD = np.empty((len(attributes), slots.shape[1]), np.float32)
+        for start in range(0, max(len(attributes), 1), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            vectors_JD[rows] = self.items.weights(attributes[rows]) @ slots
+        return vectors_JD
 
     def user_vectors(self, users: UserBatch) -> NDArray[np.float32]:
         """Return the vector of each user, float32 [B, D + 1]; its last coordinate, for the bias, is 1.

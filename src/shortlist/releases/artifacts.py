@@ -111,15 +111,13 @@ def load_contents(folder: Path, app: App) -> dict[str, FunnelArtifacts]:
     loaded = {}
     for name in app.surfaces:
         found = contents.surfaces[name]
-        popularity = _load(folder, found.popularity, FittedRetrieval)  # type: ignore[type-abstract]
-        if not isinstance(popularity, FittedPopularity) or popularity.num_items != len(item_ids):
-            raise _corrupted(
-                folder / found.popularity.path, f"the popularity of {len(item_ids)} items", "another"
-            )
+        popularity = _load_retrieval(folder, found.popularity, len(item_ids))
+        if not isinstance(popularity, FittedPopularity):
+            raise _corrupted(folder / found.popularity.path, "a popularity", f"a {popularity.kind}")
         loaded[name] = FunnelArtifacts(
             item_ids,
             popularity,
-            {place: _load(folder, model, FittedRetrieval) for place, model in found.sources.items()},  # type: ignore[type-abstract]
+            {place: _load_retrieval(folder, model, len(item_ids)) for place, model in found.sources.items()},
             {label: _load_ranker(folder, model, encoding) for label, model in found.rankers.items()},
             encoding,
         )
@@ -140,6 +138,14 @@ def _load(folder: Path, model: _Model, role: type[Fitted]) -> Fitted:
     if not issubclass(found, role):
         raise _corrupted(folder / model.path, f"a {role.__name__}", f"a {model.kind}")
     return found.load(folder / model.path)
+
+
+def _load_retrieval(folder: Path, model: _Model, num_items: int) -> FittedRetrieval:
+    retrieval = _load(folder, model, FittedRetrieval)  # type: ignore[type-abstract]
+    if retrieval.num_items != num_items:
+        expected = f"a {model.kind} of {num_items} items, as in {folder / ITEMS}"
+        raise _corrupted(folder / model.path, expected, f"one of {retrieval.num_items}")
+    return retrieval
 
 
 def _load_ranker(folder: Path, model: _Model, encoding: Encoding | None) -> FittedRanker:

@@ -27,9 +27,9 @@ class _Placed:
 
     num_seen: int
     num_updates: int
-    codes: Items
+    undescribed: Items  # those that nothing places
+    codes: Items  # those that have a vector, increasing, so that equal scores have one order
     vectors: NDArray[np.float32]
-    is_described: NDArray[np.bool_]
 
 
 class Newcomers:
@@ -46,18 +46,18 @@ class Newcomers:
     """
 
     def __init__(self, place: Place, encoding: Encoding, item_codes: Items, width: int) -> None:
-        self._place, self._encoding, self._width = place, encoding, width
+        self._place, self._encoding = place, encoding
         self._release = np.sort(item_codes)
         self._lock = threading.Lock()
-        self._placed = _Placed(
-            0, 0, np.empty(0, np.int64), np.empty((0, width), np.float32), np.empty(0, bool)
-        )
+        # What is placed lies at the beginning of these; the room behind it doubles when it is used up.
+        self._codes, self._vectors = np.empty(0, np.int64), np.empty((0, width), np.float32)
+        self._placed = _Placed(0, 0, np.empty(0, np.int64), self._codes, self._vectors)
 
     def nearest(self, state: OnlineState, user_D: NDArray[np.float32], n: int) -> Retrieved:
         """Return the at most n new items with the greatest inner product, best first."""
         placed = self._up_to_date(state)
-        scores_J = np.where(placed.is_described, placed.vectors @ user_D, -np.inf)
-        places, scores = top_n(np.asarray(scores_J, np.float32)[None, :], n)
+        scores_J = np.asarray(placed.vectors @ user_D, np.float32)
+        places, scores = top_n(scores_J[None, :], n)
         num_found = int((places[0] >= 0).sum())
         return Retrieved(placed.codes[places[0, :num_found]], scores[0, :num_found])
 
@@ -74,14 +74,41 @@ class Newcomers:
         with state.lock:  # names and attributes of one moment
             num_seen, num_updates = len(state.items), state.items.num_updates
             later = np.arange(placed.num_seen, num_seen)
-            added = later[~np.isin(later, self._release)]
-            changed = np.flatnonzero(state.items.changed_since(placed.num_updates, placed.codes))
-            rows = attribute_rows(state.items, np.concatenate([placed.codes[changed], added]), self._encoding)
-        if len(rows) == 0:
+            is_changed = state.items.changed_since(placed.num_updates, placed.codes)
+            is_retried = state.items.changed_since(placed.num_updates, placed.undescribed)
+            asked = np.concatenate(
+                [
+                    placed.codes[is_changed],
+                    placed.undescribed[is_retried],
+                    later[~np.isin(later, self._release)],
+                ]
+            )
+            rows = attribute_rows(state.items, asked, self._encoding)
+        if len(asked) == 0:
             return replace(placed, num_seen=num_seen, num_updates=num_updates)
-        # Copies: who searches the old vectors now must find them as they were.
-        places = np.concatenate([changed, len(placed.codes) + np.arange(len(added))])
-        vectors = np.concatenate([placed.vectors, np.empty((len(added), self._width), np.float32)])
-        is_described = np.concatenate([placed.is_described, np.zeros(len(added), bool)])
-        vectors[places], is_described[places] = self._place(rows), np.isfinite(rows).any(axis=1)
-        return _Placed(num_seen, num_updates, np.concatenate([placed.codes, added]), vectors, is_described)
+        is_described = np.isfinite(rows).any(axis=1)
+        undescribed = np.concatenate([placed.undescribed[~is_retried], asked[~is_described]])
+        codes, vectors = asked[is_described], self._place(rows[is_described])
+        num_placed = len(placed.codes)
+        if is_changed.any() or (num_placed and (codes < placed.codes[-1]).any()):
+            codes = np.concatenate([placed.codes[~is_changed], codes])
+            vectors = np.concatenate([placed.vectors[~is_changed], vectors])
+            order, num_placed = np.argsort(codes), 0
+            # Not in their place: who searches the old vectors now must find them as they were.
+            self._codes, self._vectors = codes[order], vectors[order]
+        else:
+            self._append(num_placed, codes, vectors)
+        num_placed += len(codes)
+        return _Placed(
+            num_seen, num_updates, undescribed, self._codes[:num_placed], self._vectors[:num_placed]
+        )
+
+    def _append(self, num_placed: int, codes: Items, vectors: NDArray[np.float32]) -> None:
+        end = num_placed + len(codes)
+        if end > len(self._codes):
+            room = max(2 * num_placed, end) - num_placed
+            spare = np.empty((room, self._vectors.shape[1]), np.float32)
+            self._codes = np.concatenate([self._codes[:num_placed], np.empty(room, np.int64)])
+            self._vectors = np.concatenate([self._vectors[:num_placed], spare])
+        order = np.argsort(codes)
+        self._codes[num_placed:end], self._vectors[num_placed:end] = codes[order], vectors[order]

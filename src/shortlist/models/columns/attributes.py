@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.features.encoders import Encoding
+from shortlist.models.columns.slots import column_keys, read_keys
+from shortlist.models.contract import FeatureColumn
 from shortlist.models.errors import ModelFileError, require
-from shortlist.models.files import read_array, write_array
+from shortlist.models.files import write_array
 from shortlist.models.retrieval import Attributes
 
 _NUM_KNOTS = 8
@@ -54,7 +56,7 @@ class AttributeSlots:
         return cls(
             encoding,
             [
-                np.empty(0, np.float32) if name in encoding.categories else _quantiles(values_N)
+                np.empty(0, np.float32) if name in encoding.categories else _knots(name, values_N)
                 for name, values_N in zip(encoding.names, attributes.values.T, strict=True)
             ],
         )
@@ -112,25 +114,22 @@ class AttributeSlots:
             is_whole &= num_knots.shape == (encoding.num_columns,) and set(encoding.categories) <= set(
                 encoding.names
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelFileError(f"{folder}: expected the columns of {name} attributes: {error!r}") from error
-        if not is_whole or (num_knots < 0).any():
+        if is_whole:  # a category has no knots, a number has
+            is_number = np.array([each not in encoding.categories for each in encoding.names], np.bool_)
+            is_whole = bool(((num_knots > 0) == is_number).all())
+        if not is_whole:
             raise ModelFileError(
                 f"{folder}: expected the columns of {name} attributes, received {described}."
             )
-        all_knots = read_array(folder, f"{name}_knots", np.float32, (int(num_knots.sum()),))
-        knots = np.split(all_knots, np.cumsum(num_knots)[:-1]) if len(num_knots) else []
-        if not all(np.isfinite(knots_K).all() and (np.diff(knots_K) > 0).all() for knots_K in knots):
-            raise ModelFileError(f"{folder}: expected increasing knots of the {name} attributes.")
-        return cls(encoding, knots)
+        return cls(encoding, read_keys(folder, f"{name}_knots", np.float32, num_knots))
 
 
-def _quantiles(values_N: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return at most so many knots; at least one, so that the column is known to be a number."""
-    finite_N = values_N[np.isfinite(values_N)]
-    if len(finite_N) == 0:
-        return np.zeros(1, np.float32)
-    return np.unique(np.quantile(finite_N, np.linspace(0.0, 1.0, _NUM_KNOTS), method="nearest"))
+def _knots(name: str, values_N: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a number's knots; at least one, so that the column is known to be a number."""
+    keys_K = column_keys(FeatureColumn(name), values_N, num_knots=_NUM_KNOTS, min_category_rows=1)
+    return keys_K.astype(np.float32)  # each is a value of the column, so none is rounded
 
 
 def _between(

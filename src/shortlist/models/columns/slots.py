@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from shortlist.models.contract import FeatureColumn
 from shortlist.models.errors import ModelFileError
 from shortlist.models.files import frozen, read_array, write_array
+
+_MOST_KEYS = 1 << 30  # of a column
 
 
 def column_keys(
@@ -41,9 +43,35 @@ def column_keys(
     levels = np.linspace(0.0, 1.0, num_knots)
     knots = np.unique(np.quantile(finite_N, levels, method="lower"))
     if len(knots) < num_knots:  # one value takes up many quantiles: look at the others too
-        others = np.quantile(np.unique(finite_N), levels, method="lower")
-        knots = np.union1d(knots, others)
+        values = np.unique(finite_N)
+        few = len(values) <= num_knots  # levels are rounded, and would miss one of just so many values
+        knots = np.union1d(knots, values if few else np.quantile(values, levels, method="lower"))
     return knots
+
+
+def read_keys(folder: Path, name: str, dtype: DTypeLike, num_keys_F: NDArray[np.int64]) -> list[NDArray[Any]]:
+    """Map `<name>.npy`, the keys of F columns one after another, and split it.
+
+    Args:
+        folder: where it lies.
+        name: its name, without the ending.
+        dtype: the type of a key.
+        num_keys_F: int64 [F], how many keys each column has; from a file, so nothing is taken for granted.
+
+    Returns:
+        For each column its keys [K], increasing.
+
+    Raises:
+        ModelFileError: when a count is impossible, the file is missing or damaged, or keys do not increase.
+    """
+    # Each is bounded by itself: a sum of great counts wraps, and would look like what the file holds.
+    if ((num_keys_F < 0) | (num_keys_F > _MOST_KEYS)).any():
+        raise ModelFileError(f"{folder}: expected counts of {name}, received {num_keys_F.tolist()}.")
+    keys = read_array(folder, name, dtype, (int(num_keys_F.sum()),))
+    each = np.split(keys, np.cumsum(num_keys_F)[:-1]) if len(num_keys_F) else []
+    if not (np.isfinite(keys).all() and all((np.diff(keys_K) > 0).all() for keys_K in each)):
+        raise ModelFileError(f"{folder}: expected increasing {name}.")
+    return each
 
 
 class ColumnSlots:
@@ -107,10 +135,5 @@ class ColumnSlots:
             ModelFileError: when a file is missing or damaged, or the keys do not increase.
         """
         num_keys_F: NDArray[Any] = read_array(folder, "num_keys", np.int64, (len(columns),))
-        if (num_keys_F < 0).any() or (num_keys_F.sum() > 1 << 40):
-            raise ModelFileError(f"{folder}: expected counts of keys for {len(columns)} columns.")
-        keys: NDArray[Any] = read_array(folder, "keys", np.float64, (int(num_keys_F.sum()),))
-        increasing = all((np.diff(keys_K) > 0).all() for keys_K in np.split(keys, np.cumsum(num_keys_F)[:-1]))
-        if not (increasing and np.isfinite(keys).all()):
-            raise ModelFileError(f"{folder}: expected increasing keys.")
-        return cls(columns, keys, num_keys_F)
+        keys = read_keys(folder, "keys", np.float64, num_keys_F)
+        return cls(columns, np.concatenate([np.empty(0), *keys]), num_keys_F)

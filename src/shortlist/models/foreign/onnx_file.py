@@ -82,6 +82,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     place = 0
     while place < len(message):
         tag, place = _varint(message, place)
+        if tag >> 32:  # a runtime drops what is above, and would read another field than is judged here
+            raise _Refused("is damaged: a field's number takes more than 32 bits")
         field, wire = tag >> 3, tag & 7
         value: int | memoryview
         if wire == _VARINT:

@@ -61,9 +61,10 @@ def input_and_output(
             f"{file}: expected {len(columns)} columns, received {shape[1]}. Train it on the columns "
             f"of this declaration, in their order: {', '.join(column.name for column in columns)}."
         )
-    name = output or list(outputs)[-1]
+    name = output or next(reversed(outputs), "")
     found = outputs.get(name)
-    width = 1 if found is None or len(found.shape) == 1 else found.shape[-1]
+    sizes = [] if found is None else list(found.shape)
+    width = 1 if len(sizes) == 1 else (sizes or [None])[-1]  # a single number, or an unknown shape, is no row
     if found is None or found.type not in ("tensor(float)", "tensor(double)") or width not in (1, 2):
         told = [(one.name, one.type, one.shape) for one in outputs.values()]
         raise ModelFileError(

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 Weights = dict[str, NDArray[np.float32]]
 """The learned arrays by name, as `weight_shapes` lists them."""
 
+MOST_PLACE_BIASES = 1 << 26  # N x H x L x L, float32: 256 MiB that a model holds from its loading on
+
 NORM_FLOOR = 1e-6  # keeps the norm of a zero vector finite
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shortlist.index.exact import ExactIndex
 from shortlist.models.columns.attributes import AttributeSlots
 from shortlist.models.contract import Progress
+from shortlist.models.errors import require
 from shortlist.models.retrieval import Attributes, Interactions, UserBatch
 from shortlist.models.towers.chunks import Visits
 from shortlist.models.towers.step import attention_logits, training_step
@@ -56,7 +57,9 @@ def fit_towers(
                 params, moments, np.float32(rate), items, targets_GC, weights, users, is_numbered,
                 data.item_weights(targets), data.user_weights(users), log_share_I[targets],
             )  # fmt: skip
-        score = _score(data, {name: np.asarray(array) for name, array in params.items()})
+        trained = {name: np.asarray(array) for name, array in params.items()}
+        is_finite = all(np.isfinite(array).all() for array in trained.values())
+        score = _score(data, trained) if is_finite else -np.inf
         if score > optimum:
             optimum, best, best_moments = score, params, moments
         elif cuts_left == 0:
@@ -66,6 +69,11 @@ def fit_towers(
             params, moments = best, best_moments
         if progress is not None:
             progress(done + 1, model.max_rounds)
+    diverged = optimum == -np.inf
+    require(
+        not diverged, "TwoTowers.learning_rate", expected="a rate that does not diverge; lower it",
+        received=model.learning_rate,
+    )  # fmt: skip
     if progress is not None:
         progress(model.max_rounds, model.max_rounds)
     return data.fitted({name: np.asarray(array) for name, array in best.items()})
@@ -188,6 +196,6 @@ def _score(data: TowerData, params: Params) -> float:
         for row, (user, end) in enumerate(zip(users, ends, strict=True)):
             target = scores_VI[row, visits.items[end]]
             scores_VI[row, visits.items[visits.starts[user] : end]] = -np.inf
-            # Not a number is not below the target either: what diverged ranks last.
+            # Finite parameters may overflow here; not a number is not below the target, so it ranks last.
             gains += 1.0 / np.log2(1.0 + (~(scores_VI[row] < target)).sum())
     return gains / max(len(held_out), 1)
