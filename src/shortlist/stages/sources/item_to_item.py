@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shortlist.declare.app import App
-from shortlist.declare.events import Event
-from shortlist.declare.features import Last
-from shortlist.models.co_visitation import CoVisitation, FittedCoVisitation
-from shortlist.models.retrieval import FittedRetrieval
-from shortlist.stages.arguments import check_whole
-from shortlist.stages.contract import Items, Source, SourceStage
-from shortlist.stages.histories import check_event, history_of
-from shortlist.stages.near_history import near_history
+from shortlist.models.co_visitation import CoVisitation
+from shortlist.stages.from_history import FromHistory
 
 
 @dataclass(frozen=True, eq=False)
-class ItemToItem(SourceStage):
+class ItemToItem(FromHistory):
     """Propose items that the same people visit close to the user's last ones; see `CoVisitation`.
 
     The history's own items are not proposed: they are what the user had. It is read from the state,
@@ -31,26 +24,9 @@ class ItemToItem(SourceStage):
         DeclarationError: for an `n` or a `history` out of range, or an `of` that is no event.
     """
 
-    n: int = 100
     history: int = 50
-    of: Event | None = None
-
-    def __post_init__(self) -> None:
-        check_whole("ItemToItem, n", self.n, most=10_000, mend="Sources of 50 to 500 are usual.")
-        check_whole("ItemToItem, history", self.history, most=1000, mend="20 to 100 items are usual.")
-        check_event("ItemToItem", self.of)
 
     @property
     def model(self) -> CoVisitation:
         """The neighbours that must be found."""
         return CoVisitation(history=self.history)
-
-    def reads(self, app: App) -> tuple[Last]:
-        """Return the history whose neighbours are proposed."""
-        return (history_of("ItemToItem", app, self.of, n=self.history),)
-
-    def ready(self, app: App, fitted: FittedRetrieval | None, item_codes: Items | None) -> Source:
-        """Return a function that adds up the neighbours of the history."""
-        assert isinstance(fitted, FittedCoVisitation)
-        assert item_codes is not None
-        return near_history(fitted, self.reads(app)[0], item_codes, self.n)

@@ -10,21 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from shortlist.declare.app import App
-from shortlist.declare.events import Event
-from shortlist.declare.features import Last
 from shortlist.features.attributes import attribute_rows
 from shortlist.models.retrieval import FittedRetrieval, UserBatch
 from shortlist.models.two_towers import FittedTwoTowers, TwoTowers
-from shortlist.stages.arguments import check_whole
-from shortlist.stages.contract import Items, Query, Retrieved, Source, SourceStage
-from shortlist.stages.histories import check_event, history_of
+from shortlist.stages.contract import Items, Query, Retrieved, Source
+from shortlist.stages.from_history import FromHistory
 from shortlist.stages.membership import among
 from shortlist.stages.near_history import NOTHING, history_codes, numbers_in, numbers_of_codes
 from shortlist.stages.newcomers import Newcomers
 
 
 @dataclass(frozen=True, eq=False)
-class TwoTower(SourceStage):
+class TwoTower(FromHistory):
     """Propose the items whose vectors lie in the direction of the user's; see `TwoTowers`.
 
     History and attributes are read from the state, so what the log has acknowledged counts in the next
@@ -43,21 +40,11 @@ class TwoTower(SourceStage):
 
     n: int = 300
     history: int = 50
-    of: Event | None = None
-
-    def __post_init__(self) -> None:
-        check_whole("TwoTower, n", self.n, most=10_000, mend="Sources of 50 to 500 are usual.")
-        check_whole("TwoTower, history", self.history, most=1000, mend="20 to 100 items are usual.")
-        check_event("TwoTower", self.of)
 
     @property
     def model(self) -> TwoTowers:
         """The towers that must be fitted."""
         return TwoTowers(history=self.history)
-
-    def reads(self, app: App) -> tuple[Last]:
-        """Return the history that the user's tower reads."""
-        return (history_of("TwoTower", app, self.of, n=self.history),)
 
     def ready(self, app: App, fitted: FittedRetrieval | None, item_codes: Items | None) -> Source:
         """Return a function that places the user and searches the release's items and the new ones."""
