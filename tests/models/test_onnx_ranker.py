@@ -220,18 +220,13 @@ def test_what_is_more_than_data_is_refused(tmp_path: Path) -> None:
             check_onnx(data, "bad.onnx")
 
 
-@pytest.mark.parametrize("field", [13, 14])
-def test_a_field_that_a_runtime_reads_as_another_is_refused(field: int) -> None:
-    """A runtime keeps 32 bits of a field's number: what lies above makes 13 of it again."""
-    wire = 2 if field == 13 else 0
-    tag = (field << 3) | wire
-    hidden = bytes([tag | 0x80, 0x80, 0x80, 0x80, 0x10]) + (b"\x00" if wire else b"\x01")
-    tensor = constant("weights", [1.0]).SerializeToString()
-    graph = b"\x2a" + bytes([len(tensor + hidden)]) + tensor + hidden
-    data = b"\x3a" + bytes([len(graph)]) + graph + b"\x42\x02\x10\x11"
-    check_onnx(data.replace(hidden, b"\x42\x04more"), "good.onnx")
+@pytest.mark.parametrize("hidden", [b"\xea\x80\x80\x80\x10\x00", b"\xf0\x80\x80\x80\x10\x01"])
+def test_a_field_that_a_runtime_reads_as_another_is_refused(hidden: bytes) -> None:
+    """A runtime keeps 32 bits of a field's number, and finds 13 or 14: weights in another file."""
+    tensor = constant("weights", [1.0]).SerializeToString() + hidden
+    graph = b"\x2a" + bytes([len(tensor)]) + tensor
     with pytest.raises(ModelFileError, match="more than 32 bits"):
-        check_onnx(data, "bad.onnx")
+        check_onnx(b"\x3a" + bytes([len(graph)]) + graph + b"\x42\x02\x10\x11", "bad.onnx")
 
 
 def test_an_undeclared_domain_is_found_at_the_operator() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -176,56 +175,6 @@ def test_each_new_item_is_placed_once(served):
     upload(state, "new 1.0", topic="news")
     assert len(newcomers.nearest(state, user, 10).items) == 6
     assert placed[-1] == 1
-
-
-def test_a_new_item_costs_what_it_takes_and_one_of_which_nothing_is_known_nothing(served):
-    state, fitted, _ = served
-    width, user, asked_for = 512, np.ones(512, np.float32), []
-
-    def place(rows):
-        asked_for.append(rows)
-        return np.full((len(rows), width), len(asked_for), np.float32)
-
-    newcomers = Newcomers(place, fitted.items.encoding, codes_of(state), width)
-    for number in range(2000):
-        upload(state, f"new {number}")
-        upload(state, f"blank {number}", topic=None, duration_s=None)
-    newcomers.nearest(state, user, 10)
-    upload(state, "makes room for as many again")
-    newcomers.nearest(state, user, 10)
-    upload(state, "one more")
-    tracemalloc.start()
-    try:
-        nearest = newcomers.nearest(state, user, 1)
-        peak_bytes = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak_bytes < 0.1 * 2000 * width * 4
-    assert state.items.vocabulary.texts(nearest.items) == ["one more"]
-    assert [len(rows) for rows in asked_for] == [2000, 1, 1]
-    assert all(np.isfinite(rows).any(axis=1).all() for rows in asked_for)
-
-
-def test_equal_scores_have_one_order_however_the_items_came(served):
-    state, fitted, _ = served
-
-    def place(rows):
-        return np.ones((len(rows), 1), np.float32)
-
-    def nearest():
-        return newcomers.nearest(state, np.ones(1, np.float32), 10).items.tolist()
-
-    newcomers = Newcomers(place, fitted.items.encoding, codes_of(state), 1)
-    upload(state, "first", topic=None, duration_s=None)
-    for name in ("second", "third"):
-        upload(state, name)
-        nearest()
-    upload(state, "second", topic="chess")
-    nearest()
-    upload(state, "first")
-    assert nearest() == state.items.vocabulary.codes(["first", "second", "third"]).tolist()
-    upload(state, "second", topic=None, duration_s=None)
-    assert nearest() == state.items.vocabulary.codes(["first", "third"]).tolist()
 
 
 def test_many_ask_while_items_are_added(served):
