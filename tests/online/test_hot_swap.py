@@ -80,7 +80,7 @@ def test_no_request_fails_while_releases_change_twenty_times(app, data):
 
 def test_a_damaged_release_is_refused_and_the_old_one_keeps_serving(app, data):
     _, first, second = releases(data)
-    damaged = data / "releases" / "releases" / second / "items.json"
+    damaged = data / "releases" / "releases" / second / "item_ids.npy"
     damaged.chmod(0o644)
     damaged.write_bytes(damaged.read_bytes().replace(b"v1", b"v2"))
     with running(app, data) as client:
@@ -104,7 +104,7 @@ def test_after_a_restart_the_newest_release_that_works_serves(app, data):
 def test_a_release_of_another_declaration_is_refused(app, data):
     registry, first, _ = releases(data)
     with BundleWriter(registry.folder) as bundle:
-        (bundle.folder / "items.json").write_text("[]")
+        (bundle.folder / "contents.json").write_text("{}")
         foreign = bundle.commit(msgspec.structs.replace(metadata(app, 1), fingerprint="0" * 64))
     with running(app, data) as client:
         registry.promote(foreign)
@@ -115,7 +115,7 @@ def test_a_release_of_another_declaration_is_refused(app, data):
 def test_a_release_without_its_models_is_refused(app, data):
     registry, first, second = releases(data)
     with BundleWriter(registry.folder) as bundle:
-        (bundle.folder / "items.json").write_text("[]")
+        (bundle.folder / "contents.json").write_text("{}")
         empty = bundle.commit(metadata(app, 1))
     with running(app, data) as client:
         registry.promote(empty)

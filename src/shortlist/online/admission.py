@@ -52,9 +52,7 @@ class Admission:
         clock: the moments that tickets count in, in seconds.
     """
 
-    def __init__(
-        self, num_slots: int | None = None, clock: Callable[[], float] = time.perf_counter
-    ) -> None:
+    def __init__(self, num_slots: int | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
         self._num_slots = NUM_SLOTS if num_slots is None else num_slots
         self._clock = clock
         self._num_inside = 0
