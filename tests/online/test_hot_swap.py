@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import threading
 import time
+import weakref
 
 import msgspec
 import pytest
@@ -183,3 +185,19 @@ def test_a_damaged_pointer_changes_nothing(app, data):
         (data / "releases" / "current.json").write_text("{")
         wait_until(lambda: num_refused(client) == 1)
         assert recommend(client, "u1")["release"] == first
+
+
+def test_what_served_before_is_free_once_the_last_answer_of_it_is_out(app, data):
+    _, _, second = releases(data)
+    with running(app, data) as client:
+        recommend(client, "u1")
+        before = weakref.ref(client.server.service.serving)
+        funnel = weakref.ref(before().funnels["home"])
+        gc.disable()  # a release is large: it must not wait for the collector, which is told not to look
+        try:
+            point_at(data, second)
+            wait_until(lambda: served(client) == second)
+            recommend(client, "u1")
+            wait_until(lambda: before() is None and funnel() is None)
+        finally:
+            gc.enable()
