@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.compiled import compiled
-from shortlist.models.trees.categories import WORDS_A_BLOCK
-from shortlist.models.trees.lanes import LANES, choose_leaves, put_leaf, put_row
+from shortlist.models.trees.lanes import LANES, WORDS, choose_leaves, put_leaf, put_row
 from shortlist.models.trees.schedule import Schedule
 
-STEPS_A_BLOCK = WORDS_A_BLOCK
-ROWS_A_BLOCK = STEPS_A_BLOCK * LANES
+ROWS_A_BLOCK = WORDS * LANES
 
 
 @compiled
@@ -42,7 +40,7 @@ def find_leaves(
     """
     first_run, end_run = schedule.first_run[tree], schedule.first_run[tree + 1]
     # Each loop over rows stands twice: with a known number of steps there is no loop, which saves a twelfth.
-    is_full = num_steps == STEPS_A_BLOCK
+    is_full = num_steps == WORDS
     num_rows = num_steps * LANES
     for _ in range(schedule.run[first_run]):
         at, out = schedule.column[split] * ROWS_A_BLOCK, schedule.slot[split] * ROWS_A_BLOCK

@@ -13,11 +13,8 @@ from numpy.typing import NDArray
 
 from shortlist.arrays import frozen
 from shortlist.compiled import compiled
-from shortlist.models.trees.lanes import LANES, spread_bits
+from shortlist.models.trees.lanes import WORDS
 from shortlist.models.trees.text import Trees
-
-WORDS_A_BLOCK = 8
-"""Words of a category's bits, one for each of a block's 512 rows."""
 
 
 class Categories(NamedTuple):
@@ -126,27 +123,6 @@ def mark_rows(
             if -1.0 < value < num_codes:
                 category = categories.number[first + np.int64(value)]
                 if category >= 0:
-                    word = category * WORDS_A_BLOCK + (row >> 6)
+                    word = category * WORDS + (row >> 6)
                     bit = np.uint64(1) << np.uint64(row & 63)
                     rows_of[word] = np.uint64(0) if clear else rows_of[word] | bit
-
-
-@compiled
-def fill_membership(
-    member: NDArray[np.int32],
-    rows_of: NDArray[np.uint64],
-    found: NDArray[np.uint64],
-    columns: NDArray[np.uint8],
-    at: int,
-) -> None:
-    """Write a byte a row from `columns[at]` on: 0 for rows in the categories `member`, 255 for others.
-
-    `found` has a block's words, to work with.
-    """
-    found[:] = 0
-    for category in member:
-        of_category = category * WORDS_A_BLOCK
-        for word in range(WORDS_A_BLOCK):
-            found[word] |= rows_of[of_category + word]
-    for word in range(WORDS_A_BLOCK):
-        spread_bits(columns, at + word * LANES, found[word])

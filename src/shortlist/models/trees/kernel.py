@@ -17,14 +17,8 @@ from shortlist.arrays import frozen
 from shortlist.compiled import compiled
 from shortlist.models.trees.bins import Bins, bins_of, fill_bins
 from shortlist.models.trees.blocks import ROWS_A_BLOCK, find_leaves
-from shortlist.models.trees.categories import (
-    WORDS_A_BLOCK,
-    Categories,
-    categories_of,
-    fill_membership,
-    mark_rows,
-)
-from shortlist.models.trees.lanes import LANES
+from shortlist.models.trees.categories import Categories, categories_of, mark_rows
+from shortlist.models.trees.lanes import LANES, WORDS, mark_members
 from shortlist.models.trees.schedule import MOST_LEAVES, Schedule, num_splits, schedule_of
 from shortlist.models.trees.text import Trees
 
@@ -102,8 +96,7 @@ def _add_scores(
         most_sets = max(most_sets, first_set[tree + 1] - first_set[tree])
     columns = _aligned((num_shared + most_sets) * ROWS_A_BLOCK)
     slots = _aligned(schedule.num_slots * ROWS_A_BLOCK)
-    rows_of = np.zeros(categories.num_categories * WORDS_A_BLOCK, np.uint64)
-    found = np.empty(WORDS_A_BLOCK, np.uint64)
+    rows_of = np.zeros(categories.num_categories * WORDS, np.uint64)
     for first_row in range(0, len(scores), ROWS_A_BLOCK):
         num_rows = min(ROWS_A_BLOCK, len(scores) - first_row)
         num_steps = (num_rows + LANES - 1) // LANES
@@ -119,8 +112,7 @@ def _add_scores(
             for place in range(first_set[tree], first_set[tree + 1]):
                 first, last = categories.first_member[place], categories.first_member[place + 1]
                 column = num_shared + place - first_set[tree]
-                at = column * ROWS_A_BLOCK
-                fill_membership(categories.member[first:last], rows_of, found, columns, at)
+                mark_members(columns, column * ROWS_A_BLOCK, rows_of, categories.member[first:last])
             split = find_leaves(schedule, tree, split, num_steps, columns, slots)
             chosen = slots[schedule.root_slot[tree] * ROWS_A_BLOCK :]
             for row in range(num_rows):

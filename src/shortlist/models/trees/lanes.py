@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -22,11 +23,15 @@ LANES = 64
 THRESHOLDS = 16
 """Thresholds of one step."""
 
+WORDS = 8
+"""Words of 64 rows in a set of rows."""
+
 _Bytes = NDArray[np.uint8]
 _INT64 = ir.IntType(64)
 _BYTES = ir.VectorType(ir.IntType(8), LANES)
 _FLOATS = ir.VectorType(ir.FloatType(), THRESHOLDS)
 _VALUES = ir.VectorType(ir.FloatType(), LANES)
+_WORDS = ir.VectorType(_INT64, WORDS)
 
 
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, place: Any, vector: Any) -> Any:
@@ -133,14 +138,26 @@ def _mark(context: Any, builder: Any, signature: Any, arguments: Any, chosen: An
     return _store(context, builder, builder.select(chosen, byte, _load(builder, given_at)), out_at)
 
 
-def _spread_bits(typing: Any, out: Any, o: Any, bits: Any) -> Any:
+def _mark_members(typing: Any, out: Any, o: Any, rows_of: Any, member: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        is_set = builder.bitcast(arguments[2], ir.VectorType(ir.IntType(1), LANES))
-        out_at = _pointer(context, builder, signature.args[0], arguments[0], arguments[1], _BYTES)
-        zero, ones = ir.Constant(_BYTES, [0] * LANES), ir.Constant(_BYTES, [255] * LANES)
-        return _store(context, builder, builder.select(is_set, zero, ones), out_at)
+        members = context.make_array(member)(context, builder, arguments[3])
+        count = builder.extract_value(members.shape, 0)
+        rows = cgutils.alloca_once_value(builder, ir.Constant(_WORDS, [0] * WORDS))
+        with cgutils.for_range(builder, count) as loop:
+            number = builder.zext(builder.load(builder.gep(members.data, [loop.index])), _INT64)
+            first_word = builder.mul(number, ir.Constant(_INT64, WORDS))
+            of_category = _pointer(context, builder, rows_of, arguments[2], first_word, _WORDS)
+            builder.store(builder.or_(builder.load(rows), _load(builder, of_category, align=8)), rows)
+        zeros, ones = ir.Constant(_BYTES, [0] * LANES), ir.Constant(_BYTES, [255] * LANES)
+        for step in range(WORDS):
+            word = builder.extract_element(builder.load(rows), ir.Constant(ir.IntType(32), step))
+            is_member = builder.bitcast(word, ir.VectorType(ir.IntType(1), LANES))
+            place = builder.add(arguments[1], ir.Constant(_INT64, step * LANES))
+            out_at = _pointer(context, builder, out, arguments[0], place, _BYTES)
+            _store(context, builder, builder.select(is_member, zeros, ones), out_at)
+        return context.get_dummy_value()
 
-    return types.void(out, types.int64, types.uint64), generate
+    return types.void(out, types.int64, rows_of, member), generate
 
 
 num_below: Callable[[NDArray[np.float32], int, np.float32], int] = intrinsic(_num_below)
@@ -164,5 +181,6 @@ mark_zero: Callable[[_Bytes, int, int, NDArray[np.float32], int, np.uint8, np.fl
 mark_zero = intrinsic(_mark_zero)
 """Copy 64 bytes likewise, and a byte where the values are between minus and plus `zero`."""
 
-spread_bits: Callable[[_Bytes, int, np.uint64], None] = intrinsic(_spread_bits)
-"""Write 64 bytes: 0 for each bit that is set, lowest first, 255 for the others."""
+mark_members: Callable[[_Bytes, int, NDArray[np.uint64], NDArray[np.int32]], None]
+mark_members = intrinsic(_mark_members)
+"""Write 512 bytes: 0 for the rows whose bit is set in one of the `member` sets of 8 words, 255 for others."""
