@@ -23,6 +23,7 @@ class TreeScorer:
         Args:
             features: float32 [N, F], row after row or column after column.
         """
+        assert features.shape[1] == self._trees.num_features
         if self._packed is None:
             return walk.raw_scores(self._trees, np.ascontiguousarray(features))
         return self._packed.raw_scores(features)
