@@ -145,6 +145,7 @@ class RankingModelConformance(_Files):
         alone = np.concatenate([fitted.predict(query[row : row + 1]) for row in range(len(query))])
         assert np.array_equal(together, alone)
         assert np.array_equal(together[::-1], fitted.predict(query[::-1]))
+        assert np.array_equal(together, fitted.predict(np.asfortranarray(query)))
         assert fitted.predict(query[:0]).shape == (0,)
 
     @pytest.mark.parametrize("label", [0.0, 1.0])

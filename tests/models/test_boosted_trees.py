@@ -14,7 +14,7 @@ from shortlist.metrics import gauc
 from shortlist.models.boosted_trees import BoostedTrees
 from shortlist.models.contract import Examples, FeatureColumn
 from shortlist.models.errors import ModelError
-from shortlist.models.trees.kernel import raw_scores
+from shortlist.models.trees.scorer import TreeScorer
 from shortlist.models.trees.text import parse_trees
 
 
@@ -84,8 +84,7 @@ def test_lambdarank_orders_within_groups_and_keeps_the_order_when_calibrated() -
     assert ordering.importance()["own"] > 0.85 > 0.5 > plain.importance()["own"]
     found = ordering.predict(features)
     assert gauc(groups, labels, found).value > 0.7
-    raw = parse_trees(ordering._text)
-    scores = raw_scores(raw, features)
+    scores = TreeScorer(parse_trees(ordering._text))(features)
     assert (np.diff(found[np.argsort(scores, kind="stable")]) >= 0).all()
     assert found.mean() == pytest.approx(labels.mean(), abs=0.03)
 

@@ -1,4 +1,4 @@
-"""The parser and the kernel against LightGBM itself, on random models and on rows made to fall on edges."""
+"""The parser and the kernels against LightGBM itself, on random models and on rows made to fall on edges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.models.errors import ModelFileError
-from shortlist.models.trees.kernel import raw_scores
+from shortlist.models.trees import walk
+from shortlist.models.trees.scorer import TreeScorer
 from shortlist.models.trees.text import parse_trees
 
 SETTINGS = st.fixed_dictionaries(
@@ -77,6 +78,14 @@ def boosted(
     return str(lightgbm.train({**fixed, **parameters}, data, num_trees).model_to_string())
 
 
+def raw_scores(text: str, query: np.ndarray) -> np.ndarray:
+    """Both kernels' scores, which must be the same bits."""
+    trees = parse_trees(text)
+    walked = walk.raw_scores(trees, query)
+    assert np.array_equal(TreeScorer(trees)(query), walked)
+    return walked
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -94,7 +103,7 @@ def test_scores_are_those_of_lightgbm(
     text = boosted(rows, labels, parameters, num_trees)
     query = edge_rows(rng, rows, text)
     expected = lightgbm.Booster(model_str=text).predict(query, raw_score=True, num_threads=1)
-    np.testing.assert_allclose(raw_scores(parse_trees(text), query), expected, rtol=1e-12, atol=0)
+    np.testing.assert_allclose(raw_scores(text, query), expected, rtol=1e-12, atol=0)
 
 
 def small_model() -> str:
@@ -130,7 +139,7 @@ def test_thresholds_without_a_finite_value_are_read_as_lightgbm_reads_them() -> 
         changed = f"{before}\nthreshold={odd}\n{after.partition(chr(10))[2]}"
         query = edge_rows(rng, rows[:, :3], changed)
         expected = lightgbm.Booster(model_str=changed).predict(query, raw_score=True, num_threads=1)
-        assert np.array_equal(raw_scores(parse_trees(changed), query), expected)
+        assert np.array_equal(raw_scores(changed, query), expected)
 
 
 @pytest.mark.parametrize(

@@ -155,12 +155,18 @@ class FittedBoostedTrees(FittedRanker):
                 f"boosted_trees: the trees know {self._trees.num_features} features, "
                 f"the description names {len(columns)}."
             )
+        from shortlist.models.trees.scorer import TreeScorer  # compiled kernels are heavy to import
+
+        self._raw_scores = TreeScorer(self._trees)
 
     def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the sum of the leaves each row falls into, calibrated where it only orders."""
-        from shortlist.models.trees.kernel import raw_scores  # compiled kernels are heavy to import
+        return self.calibration(self._raw_scores(features))
 
-        return self.calibration(raw_scores(self._trees, features))
+    @property
+    def reads_columns(self) -> bool:
+        """True: the kernel takes either order in memory."""
+        return True
 
     @property
     def only_orders(self) -> bool:

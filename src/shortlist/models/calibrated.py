@@ -92,6 +92,11 @@ class FittedCalibrated(FittedRanker):
         self.columns = ranker.columns
         self.ranker, self.calibration = ranker, calibration
 
+    @property
+    def reads_columns(self) -> bool:
+        """Whether the model does."""
+        return self.ranker.reads_columns
+
     def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the model's log-odds, calibrated."""
         return self.calibration(self.ranker.log_odds(features))

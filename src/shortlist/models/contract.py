@@ -145,7 +145,8 @@ class FittedRanker(ABC):
         A row's probability depends on that row alone, bit for bit, whatever rows come with it.
 
         Args:
-            features: float32 [N, F], in the order of `columns`; NaN is missing. Never changed.
+            features: float32 [N, F], in the order of `columns`; NaN is missing. Never changed; and not
+                copied when it lies row after row, or, where `reads_columns`, column after column.
             shared: give the same dictionary to all rankers that are asked about the same matrix, and what
                 several of them need, such as the body of one network, is computed once.
 
@@ -158,14 +159,25 @@ class FittedRanker(ABC):
                 f"{list(features.shape)}. Pass the columns it was trained on, in their order: "
                 f"{', '.join(column.name for column in self.columns)}."
             )
-        contiguous = np.ascontiguousarray(features, dtype=np.float32)
-        log_odds = self.log_odds_sharing(contiguous, {} if shared is None else shared)
-        bounded = np.clip(log_odds, -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
-        return 1.0 / (1.0 + np.exp(-bounded))
+        if not (self.reads_columns and features.flags.f_contiguous and features.dtype == np.float32):
+            features = np.ascontiguousarray(features, dtype=np.float32)
+        log_odds = self.log_odds_sharing(features, {} if shared is None else shared)
+        odds = np.maximum(log_odds, -_MAX_LOG_ODDS)  # a new array: the log-odds may be another's, too
+        np.negative(np.minimum(odds, _MAX_LOG_ODDS, out=odds), out=odds)
+        np.add(np.exp(odds, out=odds), 1.0, out=odds)
+        return np.divide(1.0, odds, out=odds)
+
+    @property
+    def reads_columns(self) -> bool:
+        """Whether `log_odds` takes a matrix that lies column after column, too, as features are computed."""
+        return False
 
     @abstractmethod
     def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return log(p / (1 - p)) of each row of a contiguous float32 [N, F] matrix; called by `predict`."""
+        """Return log(p / (1 - p)) of each row of a float32 [N, F] matrix; called by `predict`.
+
+        The matrix lies row after row, or, where `reads_columns`, column after column.
+        """
 
     def log_odds_sharing(self, features: NDArray[np.float32], shared: Shared) -> NDArray[np.float64]:
         """Return `log_odds`; a model that has a part in common with others takes it from `shared`."""

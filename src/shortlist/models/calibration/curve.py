@@ -38,7 +38,9 @@ class Calibration:
 
     def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map log-odds float64 [N]; a score's image depends on it alone."""
-        if self.method != "isotonic":
+        if self.method == "none":
+            return scores
+        if self.method == "platt":
             return self.slope * scores + self.shift
         return np.asarray(np.interp(scores, self.scores, self.log_odds), np.float64)
 
