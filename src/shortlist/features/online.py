@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -20,8 +21,8 @@ from shortlist.features.encoders import Encoding
 from shortlist.features.entities import EntityTable
 from shortlist.features.evaluate import evaluate
 from shortlist.features.kept import KeptState, release_unreachable
-from shortlist.features.matrix import feature_matrix
 from shortlist.features.plan import make_plan
+from shortlist.features.reader import Reader
 from shortlist.features.request_facts import RequestFacts
 from shortlist.features.resolve import Resolver
 from shortlist.features.rows import after
@@ -58,6 +59,7 @@ class OnlineState:
         self.last_log_time_us = 0
         self.lock = threading.RLock()
         self._num_bytes_released = 0
+        self._readers: WeakKeyDictionary[Encoding, Reader] = WeakKeyDictionary()
 
     @property
     def tables(self) -> dict[str, EntityTable]:
@@ -122,11 +124,18 @@ class OnlineState:
             encoding: of the release that will score them.
 
         Returns:
-            float32[C, F], NaN for null.
+            float32[C, F], NaN for null; column by column in memory.
         """
+        reader = self.reader(encoding)
         with self.lock:
-            facts = RequestFacts(self.resolver, self.kept, user, items, time_us, context)
-            return feature_matrix(self.plan, facts, encoding, len(items))
+            return reader.read(user, items, time_us, context)
+
+    def reader(self, encoding: Encoding) -> Reader:
+        """Return what reads features for an encoding; made at the first call, which takes a moment."""
+        reader = self._readers.get(encoding)
+        if reader is None:
+            reader = self._readers[encoding] = Reader(self.resolver, self.kept, encoding)
+        return reader
 
     def history(self, feature: Last, user: int, time_us: int) -> np.ndarray:
         """Return a user's last items, codes int64[up to n], newest first."""
@@ -147,9 +156,7 @@ class OnlineState:
             bool[C] for a condition, null counting as false; float64[C] for a number, NaN for null.
         """
         with self.lock:
-            values = evaluate(
-                expression, RequestFacts(self.resolver, self.kept, user, items, time_us, context).read
-            )
+            values = evaluate(expression, RequestFacts(self.resolver, user, items, context).read)
         result = values.true() if values.type == "bool" else values.number()
         return np.broadcast_to(result, len(items))
 

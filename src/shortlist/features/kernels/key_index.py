@@ -21,6 +21,7 @@ from shortlist.features.kernels.arrays import Int64s, as_int64, grown
 
 NUM_LIVE, NUM_SLOTS, FIRST_FREE, TOUCHED = 0, 1, 2, 3
 BLOCK = 64
+MEMO = 256  # a power of two
 SLOT_BITS = (1 << 32) - 1
 MIX_A, MIX_B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 MIX_C, HALF, ONE = np.uint64(0x94D049BB133111EB), np.uint64(32), np.uint64(1)
@@ -140,9 +141,17 @@ def _touch(table: Int64s, pairs: Int64s, a: Int64s, b: Int64s, first_row: int) -
 def _find(table: Int64s, pairs: Int64s, a: Int64s, b: Int64s, slots: Int64s) -> int:
     """Fill slots. The number returned means nothing: it keeps `_touch` alive."""
     touched = 0
+    # A request asks for one user and few topics again and again: the row in which some pair was met last.
+    met = np.zeros(MEMO, dtype=np.int32)
     for row in range(a.shape[0]):
         if row % BLOCK == 0:
             touched ^= _touch(table, pairs, a, b, row)
+        place = (a[row] ^ b[row]) & (MEMO - 1)
+        earlier = met[place]
+        if row > 0 and a[earlier] == a[row] and b[earlier] == b[row]:
+            slots[row] = slots[earlier]
+            continue
+        met[place] = row
         slots[row] = -1
         if a[row] >= 0 and b[row] >= 0:
             cell = _cell_of(table, pairs, a[row], b[row], hash_of(a[row], b[row]))
