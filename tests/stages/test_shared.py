@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.stages.groups import occurrences
+from shortlist.stages.kernels import occurrences
 from shortlist.stages.membership import among
 
 many = settings(max_examples=150, deadline=None)

@@ -158,7 +158,7 @@ class OnlineState:
         with self.lock:
             values = evaluate(expression, RequestFacts(self.resolver, user, items, context).read)
         result = values.true() if values.type == "bool" else values.number()
-        return np.broadcast_to(result, len(items))
+        return result if len(result) == len(items) else np.repeat(result, len(items))
 
     def release(self, pause_s: float = 0.0) -> int:
         """Let go of what no window can reach any more; return the bytes freed.

@@ -79,7 +79,9 @@ def read_rows(
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
-    """Merge rows of several kinds into log order, keeping the ids that all of them carry."""
+    """Merge rows of several kinds, one or more, into log order, keeping the ids that all of them carry."""
+    if len(parts) == 1:
+        return parts[0]
     order = np.argsort(np.concatenate([part.seqs for part in parts]), kind="stable")
 
     def merge(pick: Callable[[Rows], np.ndarray]) -> np.ndarray:

@@ -92,7 +92,6 @@ def state_arrays(resolver: Resolver, kept: KeptState) -> Arrays:
         for attribute, vocabulary in table.vocabularies.items():
             arrays[f"entity/{name}/texts/{attribute}"] = _packed(vocabulary)
     for number, space in enumerate(resolver.key_spaces.values()):
-        arrays[f"keys/{number}/size"] = np.array([len(space)])
         if space.pairs is not None:
             put(f"keys/{number}/pairs", space.pairs.snapshot())
     put("attribution", resolver.labels.attribution.snapshot())
@@ -122,8 +121,8 @@ def restore_arrays(arrays: Arrays, resolver: Resolver, kept: KeptState) -> None:
         }
         table.update(np.arange(len(table)), columns)
     for number, space in enumerate(resolver.key_spaces.values()):
-        pairs = PairIndex.restore(parts(f"keys/{number}/pairs")) if space.pairs is not None else None
-        space.restore(int(arrays[f"keys/{number}/size"][0]), pairs)
+        if space.pairs is not None:
+            space.pairs = PairIndex.restore(parts(f"keys/{number}/pairs"))
     labels = resolver.labels
     labels.attribution = Attribution.restore(labels.within_us, parts("attribution"))
     for number, track in enumerate(kept.plan.tracks):
