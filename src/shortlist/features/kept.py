@@ -14,8 +14,9 @@ from shortlist.features.kernels.arena import TileArena
 from shortlist.features.kernels.arrays import as_int64
 from shortlist.features.kernels.columns import fill_recency
 from shortlist.features.kernels.recent import RecentItems
+from shortlist.features.key_space import key_text
 from shortlist.features.plan import Plan
-from shortlist.features.resolve import Resolved, Resolver, key_text
+from shortlist.features.resolve import Resolved, Resolver
 from shortlist.log.columns import NULL_INT
 
 

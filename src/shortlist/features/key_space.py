@@ -13,6 +13,7 @@ from shortlist.declare.entities import Entity
 from shortlist.declare.expressions import Attribute
 from shortlist.declare.features import Key
 from shortlist.features.kernels.key_index import PairIndex
+from shortlist.features.values import Values
 
 PartCodes = Callable[[Entity | Attribute], np.ndarray]
 """Gives the codes int64[N] or [1] of a part of a key; -1 where it is null or unknown."""
@@ -45,3 +46,13 @@ class KeySpace:
             return parts
         shape = np.broadcast_shapes(*(part.shape for part in parts))
         return [np.array(np.broadcast_to(part, shape)) for part in parts]
+
+
+def key_text(key: Key) -> str:
+    """Name a key, the same for equal keys."""
+    return ", ".join(str(part) for part in key)
+
+
+def key_codes(values: Values) -> np.ndarray:
+    """Return the codes int64[N] of a key's attribute: text by its vocabulary, a condition as 0 and 1."""
+    return np.where(values.known, values.values.astype(np.int64), -1)

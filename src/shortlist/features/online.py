@@ -17,6 +17,7 @@ import numpy as np
 from shortlist.declare.app import App
 from shortlist.declare.expressions import Expression
 from shortlist.declare.features import Last
+from shortlist.features.batch import resolve
 from shortlist.features.encoders import Encoding
 from shortlist.features.entities import EntityTable
 from shortlist.features.evaluate import evaluate
@@ -31,6 +32,7 @@ from shortlist.log.columns import Batch
 from shortlist.log.protocol import EventLog
 
 _RELEASE_STEP_BYTES = 64 * 2**20
+_MEASURE_AFTER = 10_000  # records, which cannot fill as much as the step above
 _FINISHED = object()
 
 
@@ -58,7 +60,7 @@ class OnlineState:
         self.last_seq = 0
         self.last_log_time_us = 0
         self.lock = threading.RLock()
-        self._num_bytes_released = 0
+        self._num_bytes_released, self._next_measured_seq = 0, 0
         self._readers: WeakKeyDictionary[Encoding, Reader] = WeakKeyDictionary()
 
     @property
@@ -90,14 +92,16 @@ class OnlineState:
             if not batch.kinds:
                 self.last_seq = max(self.last_seq, batch.last_seq)
                 return
-            resolved = self.resolver.resolve(batch)
+            resolved = resolve(self.resolver, batch)
             latest_us = max(int(columns.log_time_us[-1]) for columns in batch.kinds.values())
             self.kept.fold(resolved)
             # In this order, so that a moment read without the lock is after the position read before it.
             self.last_log_time_us = max(self.last_log_time_us, latest_us)
             self.last_seq = batch.last_seq
-            if self.num_bytes > 2 * self._num_bytes_released + _RELEASE_STEP_BYTES:
-                self.release()
+            if self.last_seq > self._next_measured_seq:
+                self._next_measured_seq = self.last_seq + _MEASURE_AFTER
+                if self.num_bytes > 2 * self._num_bytes_released + _RELEASE_STEP_BYTES:
+                    self.release()
 
     def catch_up(self, log: EventLog, progress: Callable[[int, int], None] | None = None) -> None:
         """Fold everything the log holds beyond the last record applied."""
