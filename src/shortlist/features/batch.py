@@ -26,22 +26,24 @@ from shortlist.log.columns import Batch, Columns, Strings
 
 def resolve(resolver: Resolver, batch: Batch) -> Resolved:
     """Turn a batch into streams, and take its new ids, attributes and impressions in."""
-    return _BatchResolution(resolver, batch).run()
+    return Resolution(resolver, batch).finish()
 
 
-class _BatchResolution:
-    """The resolution of one batch; remembers what several tracks ask for."""
+class Resolution:
+    """The resolution of one batch, in two steps; remembers what several tracks ask for.
+
+    Making it numbers new ids, joins labels, and computes what each track adds: nothing that a reader of the
+    state could see half done, so readers need not wait. `finish` does the rest.
+    """
 
     def __init__(self, resolver: Resolver, batch: Batch) -> None:
-        self.resolver, self.batch, self.tables = resolver, batch, resolver.tables
-        self._held: list[Rows] = []  # so that the identity of rows, below, stands for one of them only
-        self._slots: dict[tuple[int, KeySpace], np.ndarray] = {}
+        self.resolver, self.tables = resolver, resolver.tables
+        self._uses: list[tuple[Use, Rows, dict[int, np.ndarray]]] = []
+        # The rows are held by `_uses`, so that their identity stands for one of them only.
+        self._parts: dict[tuple[int, KeySpace], list[np.ndarray]] = {}
         self._stored: dict[tuple[int, str, str], np.ndarray] = {}
-
-    def run(self) -> Resolved:
         # A log outlives its declarations: kinds that this one does not name are passed over.
-        declared = self.resolver.kinds
-        kinds = {kind: columns for kind, columns in self.batch.kinds.items() if kind in declared}
+        kinds = {kind: columns for kind, columns in batch.kinds.items() if kind in resolver.kinds}
         self.updates = {
             name: _read_updates(table, kinds[name]) for name, table in self.tables.items() if name in kinds
         }
@@ -53,12 +55,27 @@ class _BatchResolution:
         for table in self.tables.values():
             table.make_room()
         self.conversions = self.resolver.labels.join(self.events, self._reader)
-        resolved = Resolved({}, {}, {}, self.updates, self.events, self.conversions)
-        for use in self.resolver.uses:
+        for use in resolver.uses:
             rows = self._select(use.source)
             if rows is not None and len(rows):
-                self._held.append(rows)
-                self._add(use, rows, resolved)
+                self._prepare(use, rows)
+
+    def finish(self) -> Resolved:
+        """Number new pairs of ids, store new attributes, and return the streams; called once."""
+        resolved = Resolved({}, {}, {}, self.updates, self.events, self.conversions)
+        slots = {key: key[1].insert(parts) for key, parts in self._parts.items()}
+        item = self.resolver.app.item_entity.entity_name
+        for use, rows, lanes in self._uses:
+            seqs, times_us, same = rows.seqs, rows.times_us, id(rows)
+            for one in use.tracks:
+                stream = Stream(slots[same, one.space], seqs, times_us, lanes[one.lanes])
+                resolved.tracks[one.number] = stream
+            for number, space in use.recencies:
+                nothing = np.empty((len(seqs), 0), np.int64)
+                resolved.recencies[number] = Stream(slots[same, space], seqs, times_us, nothing)
+            for name, space in use.histories:
+                items = rows.ids[item][:, None]
+                resolved.histories[name] = Stream(slots[same, space], seqs, times_us, items)
         for name, update in self.updates.items():
             self.tables[name].update(update.codes, update.columns)
         return resolved
@@ -70,28 +87,16 @@ class _BatchResolution:
         }
         return read_rows(columns, vocabularies, self.resolver.field_types[name])
 
-    def _add(self, use: Use, rows: Rows, resolved: Resolved) -> None:
+    def _prepare(self, use: Use, rows: Rows) -> None:
         codes_of = self._codes_of(rows)
-        seqs, times_us = rows.seqs, rows.times_us
-
-        def slots(space: KeySpace) -> np.ndarray:
-            found = self._slots.get((id(rows), space))
-            if found is None:
-                found = self._slots[id(rows), space] = space.insert(codes_of, len(seqs))
-            return found
-
+        for space in use.spaces:
+            if (id(rows), space) not in self._parts:
+                self._parts[id(rows), space] = space.parts(codes_of, len(rows))
         lanes: dict[int, np.ndarray] = {}
         for one in use.tracks:
-            values = lanes.get(one.lanes)
-            if values is None:
-                values = lanes[one.lanes] = self._values(one.track, rows)
-            resolved.tracks[one.number] = Stream(slots(one.space), seqs, times_us, values)
-        for number, space in use.recencies:
-            nothing = np.empty((len(seqs), 0), np.int64)
-            resolved.recencies[number] = Stream(slots(space), seqs, times_us, nothing)
-        for name, space in use.histories:
-            items = rows.ids[self.resolver.app.item_entity.entity_name]
-            resolved.histories[name] = Stream(slots(space), seqs, times_us, items[:, None])
+            if one.lanes not in lanes:
+                lanes[one.lanes] = self._values(one.track, rows)
+        self._uses.append((use, rows, lanes))
 
     def _values(self, track: Track, rows: Rows) -> np.ndarray:
         lanes = np.zeros((len(rows), track.num_lanes), np.int64)

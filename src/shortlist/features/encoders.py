@@ -76,7 +76,8 @@ class Encoding:
         numbering = self._numberings.get(name)
         if numbering is None or numbering.vocabulary is not values.vocabulary:
             numbering = self._numberings[name] = self.numbering(name, values.vocabulary)
-        return numbering.table()[np.where(values.known, values.values, -1) + 1]
+        encoded: np.ndarray = numbering.table()[np.where(values.known, values.values, -1) + 1]
+        return encoded
 
     def numbers(self, name: str) -> Mapping[str, float]:
         """Return the category numbers of a text column, by text."""

@@ -5,7 +5,7 @@ Shape legend: N ids asked, A attributes, G attributes gathered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -71,11 +71,23 @@ class EntityTable:
 
     def changed_since(self, num_updates: int, codes: np.ndarray) -> np.ndarray:
         """Return which ids, by their codes int64[N], were updated since `num_updates` was this, bool[N]."""
-        return np.asarray(self._updated_by[codes] > num_updates)
+        # An id that was numbered just now may not have a row yet.
+        known = np.flatnonzero(codes < len(self._updated_by))
+        changed = np.zeros(len(codes), np.bool_)
+        changed[known] = self._updated_by[codes[known]] > num_updates
+        return changed
 
     def newest(self, attribute: str, after_us: int, upto_us: int, n: int) -> np.ndarray:
         """Return the codes int64[<= n] of the ids with a moment in (after, upto]; see `Newest.within`."""
         return self._newest[attribute].within(self._rows, after_us, upto_us, n)
+
+    def freeze(self) -> Callable[[], dict[str, np.ndarray]]:
+        """Copy the rows; what is returned gives their columns, by attribute, when somebody has the time."""
+        rows = self._rows[: len(self)].copy()
+        return lambda: {
+            name: np.ascontiguousarray(self._stored(name, rows[:, place]))
+            for name, place in self._place.items()
+        }
 
     def make_room(self) -> None:
         """Give every id that the vocabulary numbered since a row, with null attributes.

@@ -26,11 +26,12 @@ class KeySpace:
         self.key = key
         self.pairs = PairIndex() if len(key) == 2 else None
 
-    def insert(self, codes_of: PartCodes, num_rows: int) -> np.ndarray:
+    def parts(self, codes_of: PartCodes, num_rows: int) -> list[np.ndarray]:
+        """Return the parts int64[N] of the keys of rows that are being folded, for `insert`."""
+        return self._parts(codes_of) if self.key else [np.zeros(num_rows, np.int64)]
+
+    def insert(self, parts: list[np.ndarray]) -> np.ndarray:
         """Return the slots int64[N] of rows that are being folded, numbering new pairs."""
-        if not self.key:
-            return np.zeros(num_rows, np.int64)
-        parts = self._parts(codes_of)
         return parts[0] if self.pairs is None else self.pairs.insert(*parts)
 
     def find(self, codes_of: PartCodes) -> np.ndarray:

@@ -17,22 +17,23 @@ import numpy as np
 from shortlist.declare.app import App
 from shortlist.declare.expressions import Expression
 from shortlist.declare.features import Last
-from shortlist.features.batch import resolve
+from shortlist.features.batch import Resolution
 from shortlist.features.encoders import Encoding
 from shortlist.features.entities import EntityTable
 from shortlist.features.evaluate import evaluate
-from shortlist.features.kept import KeptState, release_unreachable
+from shortlist.features.kept import KeptState, make_room, release_unreachable
 from shortlist.features.plan import make_plan
 from shortlist.features.reader import Reader
 from shortlist.features.request_facts import RequestFacts
 from shortlist.features.resolve import Resolver
-from shortlist.features.rows import after
-from shortlist.features.snapshot import read_snapshot, restore_arrays, state_arrays, write_snapshot
+from shortlist.features.rows import after, upto
+from shortlist.features.snapshot import freeze, read_snapshot, restore_arrays, write_snapshot
 from shortlist.log.columns import Batch
 from shortlist.log.protocol import EventLog
 
 _RELEASE_STEP_BYTES = 64 * 2**20
-_MEASURE_AFTER = 10_000  # records, which cannot fill as much as the step above
+_TIDY_AFTER = 1000  # records
+_AT_ONCE = 1000  # records that readers wait for
 _FINISHED = object()
 
 
@@ -49,7 +50,9 @@ class LogGap(ValueError):
 class OnlineState:
     """Every fold of one declaration over the log, as of the last record applied.
 
-    One writer applies, any thread reads; `lock` keeps a read from seeing half a batch.
+    One writer applies, any thread reads; `lock` keeps a read from seeing half a batch. It is held for as long
+    as a read or the fold of a batch takes: whatever takes longer is done beside what readers see, by one
+    writer at a time.
     """
 
     def __init__(self, app: App) -> None:
@@ -60,7 +63,8 @@ class OnlineState:
         self.last_seq = 0
         self.last_log_time_us = 0
         self.lock = threading.RLock()
-        self._num_bytes_released, self._next_measured_seq = 0, 0
+        self._writing = threading.RLock()
+        self._num_bytes_released, self._next_tidied_seq = 0, 0
         self._readers: WeakKeyDictionary[Encoding, Reader] = WeakKeyDictionary()
 
     @property
@@ -84,32 +88,44 @@ class OnlineState:
         Raises:
             LogGap: when records before the batch were never folded; nothing is folded then.
         """
+        with self._writing:
+            self._check_follows(batch)
+            while batch.last_seq - self.last_seq > _AT_ONCE:  # readers come in between
+                self._fold(upto(after(batch, self.last_seq), self.last_seq + _AT_ONCE))
+            self._fold(batch)
+
+    def catch_up(self, log: EventLog, progress: Callable[[int, int], None] | None = None) -> None:
+        """Fold everything the log holds beyond the last record applied; readers wait for whole batches."""
+        target = log.last_seq
+        for batch in log.batches(after_seq=self.last_seq, upto_seq=target):
+            with self._writing:
+                self._check_follows(batch)
+                self._fold(batch)
+            if progress is not None:
+                progress(self.last_seq, target)
+
+    def _check_follows(self, batch: Batch) -> None:
+        if batch.first_seq > self.last_seq + 1:
+            raise LogGap(self.last_seq, batch.first_seq)
+
+    def _fold(self, batch: Batch) -> None:
+        if batch.first_seq <= self.last_seq:
+            batch = after(batch, self.last_seq)
+        if not batch.kinds:
+            self.last_seq = max(self.last_seq, batch.last_seq)
+            return
+        resolution = Resolution(self.resolver, batch)
+        latest_us = max(int(columns.log_time_us[-1]) for columns in batch.kinds.values())
         with self.lock:
-            if batch.first_seq > self.last_seq + 1:
-                raise LogGap(self.last_seq, batch.first_seq)
-            if batch.first_seq <= self.last_seq:
-                batch = after(batch, self.last_seq)
-            if not batch.kinds:
-                self.last_seq = max(self.last_seq, batch.last_seq)
-                return
-            resolved = resolve(self.resolver, batch)
-            latest_us = max(int(columns.log_time_us[-1]) for columns in batch.kinds.values())
-            self.kept.fold(resolved)
+            self.kept.fold(resolution.finish())
             # In this order, so that a moment read without the lock is after the position read before it.
             self.last_log_time_us = max(self.last_log_time_us, latest_us)
             self.last_seq = batch.last_seq
-            if self.last_seq > self._next_measured_seq:
-                self._next_measured_seq = self.last_seq + _MEASURE_AFTER
-                if self.num_bytes > 2 * self._num_bytes_released + _RELEASE_STEP_BYTES:
-                    self.release()
-
-    def catch_up(self, log: EventLog, progress: Callable[[int, int], None] | None = None) -> None:
-        """Fold everything the log holds beyond the last record applied."""
-        target = log.last_seq
-        for batch in log.batches(after_seq=self.last_seq, upto_seq=target):
-            self.apply(batch)
-            if progress is not None:
-                progress(self.last_seq, target)
+        if self.last_seq > self._next_tidied_seq:
+            self._next_tidied_seq = self.last_seq + _TIDY_AFTER
+            make_room(self.kept, self.resolver)
+            if self.num_bytes > 2 * self._num_bytes_released + _RELEASE_STEP_BYTES:
+                self.release()
 
     def moment(self, now_us: int) -> int:
         """Return a request's time: now, and after every record applied, so that windows see them."""
@@ -170,13 +186,13 @@ class OnlineState:
         It happens by itself whenever the state has doubled.
 
         Args:
-            pause_s: how long to leave the lock to readers after each structure.
+            pause_s: how long to leave the state to its writer after each structure; readers never wait.
         """
         before = self.num_bytes
         steps = release_unreachable(self.kept, self.resolver, self.last_log_time_us)
         unfinished = True
         while unfinished:
-            with self.lock:
+            with self._writing:
                 unfinished = next(steps, _FINISHED) is not _FINISHED
             if pause_s:
                 time.sleep(pause_s)
@@ -192,10 +208,10 @@ class OnlineState:
 
     def snapshot(self, folder: Path) -> None:
         """Write the state into a folder, whole or not at all; `restore` and the log's tail bring it back."""
-        with self.lock:
-            arrays = state_arrays(self.resolver, self.kept)
+        with self._writing:  # the writer waits while memory is copied, readers never
+            arrays = freeze(self.resolver, self.kept)
             position = (self.last_seq, self.last_log_time_us)
-        write_snapshot(folder, self.app.fingerprint(), position, arrays)
+        write_snapshot(folder, self.app.fingerprint(), position, arrays())
 
     @classmethod
     def restore(cls, app: App, folder: Path) -> Self:

@@ -139,7 +139,7 @@ class Reader:
         items = np.ascontiguousarray(items, np.int64)
         of_items, of_user = self._items.of(items), self._users.of(np.array([user], np.int64))
         slots = self._keys.find(user, items, of_items, of_user)
-        overall: dict[int, list[list[list[int]]]] = {}
+        overall: dict[int, list[list[int]]] = {}
         for one, space in self._windowed:
             priors = one.priors.copy() if one.rates else one.priors
             for place, column in one.rates:
@@ -171,7 +171,7 @@ class Reader:
             if numbers is not None:
                 floats[place, 0] = numbers.get(value, np.nan) if isinstance(value, str) else np.nan
             elif is_float:
-                floats[place, 0] = np.nan if value is None else value
+                floats[place, 0] = np.nan if value is None else np.asarray(value, np.float64)
             elif value is not None:
-                words[place, 0] = value
+                words[place, 0] = np.asarray(value, np.int64)
         return words

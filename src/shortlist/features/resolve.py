@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shortlist.declare.app import App
+from shortlist.declare.entities import Entity
 from shortlist.features.conversions import Conversions, LabelJoin
 from shortlist.features.entities import EntityTable
 from shortlist.features.key_space import KeySpace, key_text
@@ -62,3 +63,15 @@ class Resolver:
             name: {field: read.type for field, read in event.fields.items() if read.type != "floats"}
             for name, event in self.events.items()
         }
+
+    def num_slots(self, space: KeySpace) -> int:
+        """Return a bound above every slot of a key space."""
+        if space.pairs is not None:
+            return space.pairs.num_slots
+        if not space.key:
+            return 1
+        (part,) = space.key
+        if isinstance(part, Entity):
+            return len(self.tables[part.entity_name])
+        texts = self.tables[part.entity.entity_name].vocabularies.get(part.name)
+        return 2 if texts is None else len(texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from shortlist.features.key_space import KeySpace, key_text
 from shortlist.features.plan import Plan, Source, Track
@@ -27,6 +28,13 @@ class Use:
     tracks: list[TrackUse] = field(default_factory=list)
     recencies: list[tuple[int, KeySpace]] = field(default_factory=list)
     histories: list[tuple[str, KeySpace]] = field(default_factory=list)
+
+    @cached_property
+    def spaces(self) -> list[KeySpace]:
+        """The key spaces that any of them is kept by."""
+        spaces = [one.space for one in self.tracks]
+        spaces += [space for _, space in (*self.recencies, *self.histories)]
+        return list(dict.fromkeys(spaces))
 
 
 def uses_of(plan: Plan, spaces: Mapping[str, KeySpace]) -> list[Use]:

@@ -51,4 +51,5 @@ def groups(query: Query, attribute: Attribute, items: Items) -> NDArray[np.int64
     table = query.state.items
     places = table.places([attribute.name])
     with query.state.lock:
-        return table.words(places, items)[0]
+        group_C: NDArray[np.int64] = table.words(places, items)[0]
+    return group_C

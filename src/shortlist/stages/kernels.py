@@ -30,7 +30,7 @@ def _table_for(size: int) -> Int64s:
 def _cell_of(table: Int64s, values: Int64s, value: int) -> int:
     """The cell that holds the place of a value, or the empty one where it would go."""
     last_cell = table.shape[0] - 1
-    cell = int((np.uint64(value) * _MIX) >> _SHIFT) & last_cell
+    cell: int = int((np.uint64(value) * _MIX) >> _SHIFT) & last_cell
     while table[cell] != 0 and values[table[cell] - 1] != value:
         cell = (cell + 1) & last_cell
     return cell

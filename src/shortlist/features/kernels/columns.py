@@ -84,13 +84,13 @@ def fill_windowed(
                 if operator != COUNTS:
                     added = directory[key, TOTALS + lane + 1] - pool[entry, 2 + lane]
             if operator == COUNTS:
-                value = np.float64(counted)
+                value = float(counted)
             elif operator == SUM:
-                value = np.float64(added) / SCALE
+                value = float(added) / SCALE
             elif operator == MEAN:
-                value = np.float64(added) / (np.float64(counted) * SCALE) if counted != 0 else np.nan
+                value = float(added) / (float(counted) * SCALE) if counted != 0 else np.nan
             else:
-                value = (np.float64(added) + priors[p, EXPECTED]) / (np.float64(counted) + priors[p, PRIOR])
+                value = (float(added) + priors[p, EXPECTED]) / (float(counted) + priors[p, PRIOR])
             column = program[p, COLUMN]
             if num_keys == 1:
                 for candidate in range(num_candidates):
@@ -106,7 +106,7 @@ def fill_recency(times_us: Int64s, keys: Int64s, now_us: int, column: int, out: 
     for c in range(out.shape[1]):
         key = keys[c] if keys.shape[0] > 1 else keys[0]
         since_us = times_us[key] if 0 <= key < times_us.shape[0] else NULL_INT
-        out[column, c] = np.float64(now_us - since_us) / US_PER_S if since_us != NULL_INT else np.nan
+        out[column, c] = float(now_us - since_us) / US_PER_S if since_us != NULL_INT else np.nan
 
 
 @compiled
@@ -129,13 +129,13 @@ def fill_values(words: Int64s, floats: Float64s, values: Int64s, now_us: int, ou
                 value = floats[field, place]
                 is_known = abs(value) <= MAX_FLOAT32  # not so for NaN
             elif kind == TRUTH:
-                value = np.float64(word)
+                value = float(word)
                 is_known = word >= 0
             elif kind == AGE:
-                value = np.float64(now_us - word) / US_PER_S
+                value = float(now_us - word) / US_PER_S
                 is_known = word != NULL_INT
             else:
-                value = np.float64(word)
+                value = float(word)
                 is_known = word != NULL_INT
             out[column, c] = value if is_known else np.nan
 

@@ -12,12 +12,13 @@ pair mostly costs one cache line.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Self
 
 import numpy as np
 
 from shortlist.compiled import compiled
-from shortlist.features.kernels.arrays import Int64s, as_int64, grown
+from shortlist.features.kernels.arrays import Int64s, as_int64, grown, is_nearly_full
 
 NUM_LIVE, NUM_SLOTS, FIRST_FREE, TOUCHED = 0, 1, 2, 3
 BLOCK = 64
@@ -56,8 +57,20 @@ class PairIndex:
             if self._state[FIRST_FREE] < 0 and self.num_slots == len(self._pairs):
                 self._pairs = grown(self._pairs, 0)
             if 2 * len(self) >= len(self._table):
-                smaller, self._table = self._table, np.zeros(2 * len(self._table), dtype=np.int64)
-                _move(smaller, self._table)
+                self._table = _doubled(self._table)
+
+    def copy(self) -> Self:
+        """Return a map of its own arrays, which no later call of this one changes."""
+        other = copy(self)
+        other._table, other._pairs, other._state = self._table.copy(), self._pairs.copy(), self._state.copy()
+        return other
+
+    def make_room(self) -> None:
+        """Grow before `insert` must, if little is left; arrays are replaced, so a reader's stay whole."""
+        if is_nearly_full(self.num_slots, len(self._pairs)):
+            self._pairs = grown(self._pairs, 0)
+        if is_nearly_full(2 * len(self), len(self._table)):
+            self._table = _doubled(self._table)
 
     def remove(self, slots: Int64s) -> None:
         """Free the slots for reuse. Whatever is kept by slot must be empty there first."""
@@ -93,6 +106,12 @@ class PairIndex:
         index._table = np.zeros(max(16, 1 << (2 * len(index)).bit_length()), dtype=np.int64)
         _fill(index._table, index._pairs, index._state)
         return index
+
+
+def _doubled(table: Int64s) -> Int64s:
+    larger = np.zeros(2 * len(table), dtype=np.int64)
+    _move(table, larger)
+    return larger
 
 
 @compiled

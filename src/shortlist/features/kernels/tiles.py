@@ -150,8 +150,8 @@ def first_entry(pool: Int64s, start: int, count: int, boundary_us: int) -> int:
         half = num_left >> 1
         entry += half * (pool[entry + half - 1, 0] < boundary_us)
         num_left -= half
-    entry += pool[entry, 0] < boundary_us
-    return entry
+    found: int = entry + (pool[entry, 0] < boundary_us)
+    return found
 
 
 @compiled

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shortlist.declare.app import App
 from shortlist.declare.errors import DeclarationError
@@ -59,7 +60,7 @@ class Diversify(RerankStage):
     def ready(self, app: App) -> Reranker:
         """Return a function that orders by discounted relevance."""
         self.reads(app)
-        powers = (1.0 - self.strength) ** np.arange(_USUAL)
+        powers = _powers(1.0 - self.strength, _USUAL)
 
         def rerank(query: Query, slate: Slate) -> Slate:
             clean = slate.num_clean
@@ -70,9 +71,13 @@ class Diversify(RerankStage):
             # with m before it: sorting by worth gives the greedy order, without the loop.
             scores = slate.scores[:clean]
             falling = scores if (scores[1:] <= scores[:-1]).all() else -np.sort(-scores)
-            discounts = powers if clean <= _USUAL else (1.0 - self.strength) ** np.arange(clean)
+            discounts = powers if clean <= _USUAL else _powers(1.0 - self.strength, clean)
             order = np.arange(len(slate))
             order[:clean] = np.argsort(debts(np.array(falling), group, discounts), kind="stable")
             return slate.ordered(order)
 
         return rerank
+
+
+def _powers(base: float, num: int) -> NDArray[np.float64]:
+    return np.asarray(base ** np.arange(num), np.float64)
