@@ -90,7 +90,7 @@ class EntityTable:
         }
 
     def make_room(self) -> None:
-        """Give every id that the vocabulary numbered since a row, with null attributes.
+        """Give every id that the vocabulary numbered since a row, with null attributes; put orders in order.
 
         Only the writer calls it. Arrays are replaced, never moved: a reader's stay whole.
         """
@@ -102,6 +102,8 @@ class EntityTable:
             self._rows = rows
         if (missing := size - len(self._updated_by)) > 0:
             self._updated_by = np.append(self._updated_by, np.zeros(missing + size + 64, np.int64))
+        for newest in self._newest.values():
+            newest.merge(self._rows)
 
     def update(self, codes: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
         """Set every attribute of the ids with these codes int64[N]; of equal codes the last wins."""

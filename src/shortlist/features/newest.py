@@ -1,7 +1,7 @@
 """Ids by a moment of theirs, newest first, kept in order as updates come.
 
-A few sorted runs, each at least `_RATIO` times as long as the next: an update adds a short run, and runs
-that are no longer that much longer are merged (the logarithmic method of J. L. Bentley & J. B. Saxe,
+A few sorted runs, each at least `_RATIO` times as long as the next: an update adds a short run, and `merge`
+merges those that are no longer that much longer (the logarithmic method of J. L. Bentley & J. B. Saxe,
 "Decomposable searching problems", 1980). An id whose moment changed leaves its old entry behind; a
 reader skips it, since it is no longer what the id's row says, and a merge drops it.
 
@@ -44,7 +44,15 @@ class Newest:
             return
         moved, moved_us = codes[is_moved], now_us[is_moved]
         order = np.lexsort((-moved, moved_us))
-        runs = [*self._runs, without_repeats(moved_us[order], moved[order])]
+        self._runs = (*self._runs, without_repeats(moved_us[order], moved[order]))
+
+    def merge(self, rows: np.ndarray) -> None:
+        """Merge runs that are no longer long enough; readers of the old ones are not disturbed.
+
+        Args:
+            rows: of the table.
+        """
+        runs = [*self._runs]
         while len(runs) > 1 and len(runs[-2][0]) < _RATIO * len(runs[-1][0]):
             later, earlier = runs.pop(), runs.pop()
             runs.append(merged(*earlier, *later, rows, self._place))
