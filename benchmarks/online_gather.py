@@ -12,7 +12,8 @@ import argparse
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +109,8 @@ def filled(product: Product, num_items: int, num_events: int) -> OnlineState:
     entity(
         "user", np.arange(NUM_USERS),
         {"country": texts(COUNTRIES, NUM_USERS), "adult": rng.integers(-1, 2, NUM_USERS).astype(np.int8),
-         "joined": NOW_US - rng.integers(0, 900 * DAY_US, NUM_USERS), "language": texts(languages, NUM_USERS)},
+         "joined": NOW_US - rng.integers(0, 900 * DAY_US, NUM_USERS),
+         "language": texts(languages, NUM_USERS)},
     )  # fmt: skip
     for start in range(0, num_items, 100_000):
         size = min(100_000, num_items - start)
@@ -183,7 +185,7 @@ class Stream:
         return Batch(first, self._seq, {kind: rows for kind, rows in columns.items() if len(rows)})
 
 
-def report(what: str, calls: list[Callable[[], object]], per: int = 1) -> None:
+def report(what: str, calls: Sequence[Callable[[], object]], per: int = 1) -> None:
     seconds = sorted(timed(call) for call in calls)
     middle, ninety_nine = seconds[len(seconds) // 2], seconds[len(seconds) * 99 // 100]
     print(
@@ -212,7 +214,8 @@ def stages(product: Product, state: OnlineState, num_items: int) -> None:
     for stage in surface.filters:
         keep = stage.ready(app)  # type: ignore[attr-defined]
         keep(asked[0], candidates[0])
-        report(f"filter {type(stage).__name__}", [lambda r=r: keep(asked[r], candidates[r]) for r in repeats])  # type: ignore[misc]
+        calls = [partial(keep, asked[turn], candidates[turn]) for turn in repeats]
+        report(f"filter {type(stage).__name__}", calls)
     slates = [
         Slate(items, -np.sort(-rng.random(len(items))), np.ones_like(items), np.ones(len(items)), len(items))
         for items in candidates
@@ -220,20 +223,17 @@ def stages(product: Product, state: OnlineState, num_items: int) -> None:
     for stage in surface.rerank:
         order = stage.ready(app)  # type: ignore[attr-defined]
         order(asked[0], slates[0])
-        report(
-            f"re-ranker {type(stage).__name__}",
-            [lambda r=r: order(asked[r], slates[r]) for r in repeats],  # type: ignore[misc]
-        )
+        calls = [partial(order, asked[turn], slates[turn]) for turn in repeats]
+        report(f"re-ranker {type(stage).__name__}", calls)
     history = next(iter(state.plan.histories.values()))
-    report(
-        "history", [lambda r=r: state.history(history, int(users[r]), asked[r].time_us) for r in repeats]  # type: ignore[misc]
-    )  # fmt: skip
+    calls = [partial(state.history, history, int(users[turn]), asked[turn].time_us) for turn in repeats]
+    report("history", calls)
     propose = surface.sources[0].ready(app, None, None)  # type: ignore[attr-defined]
     propose(asked[0])
-    report("source Fresh", [lambda r=r: propose(asked[r]) for r in repeats])  # type: ignore[misc]
+    report("source Fresh", [partial(propose, asked[turn]) for turn in repeats])
     proposals = [{0: items[:300], 1: items[200:400], 2: items[350:]} for items in candidates]
     merge(proposals[0], 500)
-    report("merge of three sources", [lambda r=r: merge(proposals[r], 500) for r in repeats])  # type: ignore[misc]
+    report("merge of three sources", [partial(merge, proposals[turn], 500) for turn in repeats])
 
 
 def gather(product: Product, state: OnlineState, num_items: int) -> None:
@@ -253,8 +253,8 @@ def gather(product: Product, state: OnlineState, num_items: int) -> None:
         return state.features(int(users[turn]), candidates[turn], time_us, context, encoding)
 
     read(0)
-    report("features of 500 candidates, 50 columns", [lambda r=r: read(r) for r in range(1, 400)])  # type: ignore[misc]
-    report("the same, the candidates in the cache", [lambda: read(1) for _ in range(300)])
+    report("features of 500 candidates, 50 columns", [partial(read, turn) for turn in range(1, 400)])
+    report("the same, the candidates in the cache", [partial(read, 1)] * 300)
 
 
 def fold(product: Product, state: OnlineState, num_items: int) -> None:
@@ -267,7 +267,7 @@ def fold(product: Product, state: OnlineState, num_items: int) -> None:
     ):  # fmt: skip
         batches = [stream.batch(size, kinds) for _ in range(300)]
         what = f"fold {size} of {', '.join(kinds)}, a record"
-        report(what, [lambda b=b: state.apply(b) for b in batches], size)  # type: ignore[misc]
+        report(what, [partial(state.apply, batch) for batch in batches], size)
 
 
 class Onlooker:
@@ -300,14 +300,14 @@ def cliffs(product: Product, state: OnlineState, num_items: int) -> None:
     """Time what may hold readers up: a snapshot, a release, and an ever larger catalogue."""
     with tempfile.TemporaryDirectory() as folder:
         state.snapshot(Path(folder))
-        Onlooker(state).watch("snapshot", lambda: state.snapshot(Path(folder)))
+        Onlooker(state).watch("snapshot", partial(state.snapshot, Path(folder)))
     Onlooker(state).watch("release", state.release)
     stream = Stream(product, state, num_items)
     batches = [stream.batch(20, ["video", "impression"], is_new=True) for _ in range(num_items // 40)]
     worst: list[float] = []
     Onlooker(state).watch(
         f"{num_items // 2:,} new items, by twenty",
-        lambda: worst.extend(timed(lambda b=b: state.apply(b)) for b in batches),  # type: ignore[misc]
+        lambda: worst.extend(timed(partial(state.apply, batch)) for batch in batches),
     )
     print(f"{'the slowest of these batches':<58} {max(worst) * 1e3:.1f} ms")
 
@@ -321,7 +321,7 @@ def main() -> None:
     start_s = time.perf_counter()
     state = filled(product, asked.items, asked.events)
     print(
-        f"{len(state.items):,} items, {asked.events:,} events folded in {time.perf_counter() - start_s:.1f} s, "
+        f"{len(state.items):,} items, {asked.events:,} events: {time.perf_counter() - start_s:.1f} s, "
         f"{state.num_bytes / 1e6:.0f} MB of sums"
     )
     gather(product, state, asked.items)
