@@ -30,7 +30,7 @@ from shortlist.stages.contract import Query, Slate
 SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
 NOW_US = 1_760_000_000 * SECOND_US
-NUM_USERS, NUM_CANDIDATES, NUM_COLUMNS = 50_000, 500, 50
+NUM_USERS, NUM_NEW, NUM_CANDIDATES, NUM_COLUMNS = 50_000, 60_000, 500, 50
 TOPICS = [f"topic {number}" for number in range(40)]
 COUNTRIES = [f"country {number}" for number in range(20)]
 
@@ -303,10 +303,10 @@ def cliffs(product: Product, state: OnlineState, num_items: int) -> None:
         Onlooker(state).watch("snapshot", partial(state.snapshot, Path(folder)))
     Onlooker(state).watch("release", state.release)
     stream = Stream(product, state, num_items)
-    batches = [stream.batch(20, ["video", "impression"], is_new=True) for _ in range(num_items // 40)]
+    batches = [stream.batch(20, ["video", "impression"], is_new=True) for _ in range(NUM_NEW // 20)]
     worst: list[float] = []
     Onlooker(state).watch(
-        f"{num_items // 2:,} new items, by twenty",
+        f"{NUM_NEW:,} new items, by twenty",
         lambda: worst.extend(timed(partial(state.apply, batch)) for batch in batches),
     )
     print(f"{'the slowest of these batches':<58} {max(worst) * 1e3:.1f} ms")

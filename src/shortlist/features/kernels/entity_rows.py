@@ -17,7 +17,7 @@ def gather(rows: Int64s, nulls: Int64s, codes: Int64s, attributes: Int64s, out: 
     """
     # Ids are scattered over memory: these reads do not wait for one another, those below would.
     touched = 0
-    for n in range(codes.shape[0]):
+    for n in range(codes.shape[0] if attributes.shape[0] > 0 else 0):
         if 0 <= codes[n] < rows.shape[0]:
             touched ^= rows[codes[n], 0]
     for n in range(codes.shape[0]):
