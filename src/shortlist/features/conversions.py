@@ -28,46 +28,47 @@ class Conversions:
 class LabelJoin:
     """Attributes events to impressions as they come, each label within its own window."""
 
-    def __init__(self, labels: Sequence[Label]) -> None:
-        self.labels = list(labels)
+    def __init__(self, labels: Sequence[Label], app: App) -> None:
+        self.labels, self._app = list(labels), app
+        self._kinds = [app.impression.event_name, *sorted({label.event.event_name for label in labels})]
         # Without labels nothing is ever attributed; the kernel wants one window all the same.
         self.within_us = [label.within_us for label in self.labels] or [1]
         self.attribution = Attribution(self.within_us)
 
-    def join(
-        self, events: Mapping[str, Rows], app: App, reader: Callable[[Rows], Read]
-    ) -> dict[str, Conversions]:
+    def join(self, events: Mapping[str, Rows], reader: Callable[[Rows], Read]) -> dict[str, Conversions]:
         """Return the conversions of each label, by its name, among the rows of one batch.
 
         Args:
             events: rows by event name, the impressions among them.
-            app: the declaration.
             reader: gives the columns of rows, for the labels' conditions.
         """
         if not self.labels:
             return {}
-        impression = app.impression.event_name
-        kinds = [impression, *sorted({label.event.event_name for label in self.labels})]
-        kinds = [kind for kind in kinds if kind in events]
+        app, impression = self._app, self._app.impression.event_name
+        kinds = [kind for kind in self._kinds if kind in events]
         if not kinds:
             return {}
         bits = [self._bits(kind, events[kind], reader) for kind in kinds]
-        order = np.argsort(np.concatenate([events[kind].seqs for kind in kinds]), kind="stable")
-
-        def merged(parts: Sequence[np.ndarray]) -> np.ndarray:
-            return np.ascontiguousarray(np.concatenate(parts)[order])
-
+        shown = [np.full(len(events[kind]), kind == impression) for kind in kinds]
         user, item = app.user_entity.entity_name, app.item_entity.entity_name
-        converted = np.empty(len(order), np.int64)
-        impression_seqs = np.empty(len(order), np.int64)
-        converted[order], impression_seqs[order] = self.attribution.apply(
-            merged([np.full(len(events[kind]), kind == impression) for kind in kinds]),
-            merged(bits),
-            merged([events[kind].ids[user] for kind in kinds]),
-            merged([events[kind].ids[item] for kind in kinds]),
-            merged([events[kind].times_us for kind in kinds]),
-            merged([events[kind].seqs for kind in kinds]),
-        )
+        columns = [
+            bits,
+            [events[kind].ids[user] for kind in kinds],
+            [events[kind].ids[item] for kind in kinds],
+            [events[kind].times_us for kind in kinds],
+            [events[kind].seqs for kind in kinds],
+        ]
+        if len(kinds) == 1:
+            converted, impression_seqs = self.attribution.apply(shown[0], *(parts[0] for parts in columns))
+        else:
+            order = np.argsort(np.concatenate(columns[-1]), kind="stable")
+            merged = (np.concatenate(parts)[order] for parts in columns)
+            converted, impression_seqs = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
+            converted[order], impression_seqs[order] = self.attribution.apply(
+                np.concatenate(shown)[order], *merged
+            )
+        if not converted.any():
+            return {}
         starts = np.cumsum([0] + [len(events[kind]) for kind in kinds])
         found = {}
         for number, label in enumerate(self.labels):

@@ -15,7 +15,37 @@ from shortlist.features.values import Values
 from shortlist.features.vocabulary import Vocabulary
 
 _FILE = "encoding.json"
-_NOTHING_NUMBERED = np.array([np.nan])
+
+
+class Numbering:
+    """The category number of every text of a vocabulary, which may grow.
+
+    Args:
+        numbers: by text, those that have one.
+        vocabulary: what numbers the texts.
+    """
+
+    def __init__(self, numbers: Mapping[str, float], vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._numbers = numbers
+        self._table, self._num_known = np.full(64, np.nan), 0
+
+    def table(self) -> np.ndarray:
+        """Return float64[more than texts]: the number of code c in place c + 1, NaN for none and for -1."""
+        size = len(self.vocabulary)
+        if self._num_known < size:
+            # A vocabulary only grows; numbering it anew for each new text would hold every reader up.
+            if size >= len(self._table):
+                larger = np.full(2 * size, np.nan)
+                larger[: len(self._table)] = self._table
+                self._table = larger
+            find = self._numbers.get
+            new = range(self._num_known, size)
+            self._table[self._num_known + 1 : size + 1] = [
+                find(text, np.nan) for text in self.vocabulary.texts(new)
+            ]
+            self._num_known = size
+        return self._table
 
 
 class Encoding:
@@ -33,7 +63,7 @@ class Encoding:
             name: {text: float(number) for number, text in enumerate(texts)}
             for name, texts in self.categories.items()
         }
-        self._tables: dict[str, tuple[Vocabulary, np.ndarray]] = {}
+        self._numberings: dict[str, Numbering] = {}
 
     @property
     def num_columns(self) -> int:
@@ -43,22 +73,19 @@ class Encoding:
     def encode(self, name: str, values: Values) -> np.ndarray:
         """Return a text column's category numbers, float64 [N], NaN for null and unlisted text."""
         assert values.vocabulary is not None
-        table = self._table(name, values.vocabulary)
-        return table[np.where(values.known, values.values, -1)]
+        numbering = self._numberings.get(name)
+        if numbering is None or numbering.vocabulary is not values.vocabulary:
+            numbering = self._numberings[name] = self.numbering(name, values.vocabulary)
+        encoded: np.ndarray = numbering.table()[np.where(values.known, values.values, -1) + 1]
+        return encoded
 
-    def _table(self, name: str, vocabulary: Vocabulary) -> np.ndarray:
-        """Return the category number of every code, and NaN last, where code -1 finds it."""
-        owner, table = self._tables.get(name, (vocabulary, _NOTHING_NUMBERED))
-        if owner is not vocabulary:
-            table = _NOTHING_NUMBERED
-        num_known, size = len(table) - 1, len(vocabulary)
-        if num_known < size:
-            # A vocabulary only grows; numbering it anew for each new text would hold every reader up.
-            numbers = self._numbers[name]
-            added = [numbers.get(text, np.nan) for text in vocabulary.texts(range(num_known, size))]
-            table = np.concatenate([table[:-1], added, table[-1:]])
-        self._tables[name] = (vocabulary, table)
-        return table
+    def numbers(self, name: str) -> Mapping[str, float]:
+        """Return the category numbers of a text column, by text."""
+        return self._numbers[name]
+
+    def numbering(self, name: str, vocabulary: Vocabulary) -> Numbering:
+        """Return the category numbers of a text column for the texts of a vocabulary."""
+        return Numbering(self._numbers[name], vocabulary)
 
     def save(self, folder: Path) -> None:
         """Write the encoding into a folder of a release."""

@@ -66,11 +66,12 @@ def evaluate(expression: Expression, read: Read) -> Values:
 
 
 def _kleene(name: str, left: Values, right: Values) -> Values:
-    decisive = name == "or"  # the operand value that decides alone
-    left_decides = left.known & (left.values == decisive)
-    right_decides = right.known & (right.values == decisive)
-    decided = left_decides | right_decides
-    return Values("bool", np.where(decided, decisive, not decisive), decided | (left.known & right.known))
+    # One operand decides alone: with "or" one that is true, with "and" one that is false.
+    if name == "or":
+        decided = (left.known & left.values) | (right.known & right.values)
+        return Values("bool", decided, decided | (left.known & right.known))
+    decided = (left.known & ~left.values) | (right.known & ~right.values)
+    return Values("bool", ~decided, decided | (left.known & right.known))
 
 
 def _as_floats(values: Values) -> Values:

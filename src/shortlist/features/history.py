@@ -14,6 +14,7 @@ import numpy as np
 
 from shortlist.declare.app import App
 from shortlist.declare.expressions import Expression
+from shortlist.features.batch import resolve
 from shortlist.features.conversions import Conversions
 from shortlist.features.plan import ValueColumn, make_plan
 from shortlist.features.resolve import Resolved, Resolver, Stream
@@ -50,7 +51,7 @@ def read_history(
     resolved: list[Resolved] = []
     last_log_time_us = 0
     for batch in log.batches(after_seq=0, upto_seq=last_seq):
-        resolved.append(resolver.resolve(batch))
+        resolved.append(resolve(resolver, batch))
         times_us = [int(columns.log_time_us[-1]) for columns in batch.kinds.values()]
         last_log_time_us = max([last_log_time_us, *times_us])
         if progress is not None:

@@ -11,9 +11,12 @@ import numpy as np
 
 from shortlist.declare.features import Last
 from shortlist.features.kernels.arena import TileArena
+from shortlist.features.kernels.arrays import as_int64, is_nearly_full
+from shortlist.features.kernels.columns import fill_recency
 from shortlist.features.kernels.recent import RecentItems
+from shortlist.features.key_space import key_text
 from shortlist.features.plan import Plan
-from shortlist.features.resolve import Resolved, Resolver, key_text
+from shortlist.features.resolve import Resolved, Resolver
 from shortlist.log.columns import NULL_INT
 
 
@@ -29,11 +32,19 @@ class LastTimes:
             return
         size = int(slots.max()) + 1
         if size > len(self.times_us):
-            grown = np.full(2 * size, NULL_INT, np.int64)
-            grown[: len(self.times_us)] = self.times_us
-            self.times_us = grown
+            self._grow(size)
         present = slots >= 0
         self.times_us[slots[present]] = times_us[present]
+
+    def make_room(self, num_slots: int) -> None:
+        """Grow before `add` must, if little is left; see `TileArena.make_room`."""
+        if is_nearly_full(num_slots, len(self.times_us)):
+            self._grow(num_slots)
+
+    def _grow(self, size: int) -> None:
+        grown = np.full(2 * size, NULL_INT, np.int64)
+        grown[: len(self.times_us)] = self.times_us
+        self.times_us = grown
 
     def read(self, slots: np.ndarray) -> np.ndarray:
         """Return the last times int64[C] of slots int64[C]."""
@@ -41,6 +52,10 @@ class LastTimes:
             return np.full(len(slots), NULL_INT, np.int64)
         known = (slots >= 0) & (slots < len(self.times_us))
         return np.where(known, self.times_us[np.where(known, slots, 0)], NULL_INT)
+
+    def fill(self, slots: np.ndarray, now_us: int, column: int, out: np.ndarray) -> None:
+        """Fill a column of a matrix with the seconds since; see `columns.fill_recency`."""
+        fill_recency(self.times_us, as_int64(slots), now_us, column, out)
 
 
 class KeptState:
@@ -79,24 +94,45 @@ def max_age_us(feature: Last) -> int:
     return -1 if feature.window_us is None else feature.window_us
 
 
+def make_room(kept: KeptState, resolver: Resolver) -> None:
+    """Grow what is nearly full, between batches: readers meanwhile go on with what there is."""
+    num_slots = {text: resolver.num_slots(space) for text, space in resolver.key_spaces.items()}
+    for track, arena in zip(kept.plan.tracks, kept.arenas, strict=True):
+        arena.make_room(num_slots[key_text(track.key)])
+    for (_, key), last in zip(kept.plan.recencies, kept.last_times, strict=True):
+        last.make_room(num_slots[key_text(key)])
+    for name, history in kept.histories.items():
+        history.make_room(num_slots[key_text(kept.plan.histories[name].key)])
+    for space in resolver.key_spaces.values():
+        if space.pairs is not None:
+            space.pairs.make_room()
+
+
 def release_unreachable(kept: KeptState, resolver: Resolver, now_us: int) -> Iterator[None]:
     """Let go of what no window can reach at `now_us` or later, and of pairs that nothing is kept for.
 
-    One structure a step: the state is whole after each, so that readers may come in between.
+    One structure a step, in a copy that then takes its place: readers see the one or the other, which
+    answer the same. The state is whole after each step, so that records may come in between.
     """
-    for arena in kept.arenas:
+    for number, arena in enumerate(kept.arenas):
         yield
-        arena.release(now_us)
+        smaller = arena.copy()
+        smaller.release(now_us)
+        kept.arenas[number] = smaller
     for name, history in kept.histories.items():
         yield
-        history.release(now_us, max_age_us(kept.plan.histories[name]))
+        fewer = history.copy()
+        fewer.release(now_us, max_age_us(kept.plan.histories[name]))
+        kept.histories[name] = fewer
     yield
     resolver.labels.attribution.release(now_us)
     for text, space in resolver.key_spaces.items():
         if space.pairs is not None:
             yield
             used = _used_slots(kept, text, space.pairs.num_slots)
-            space.pairs.remove(np.flatnonzero(space.pairs.live() & ~used))
+            left = space.pairs.copy()
+            left.remove(np.flatnonzero(left.live() & ~used))
+            space.pairs = left
 
 
 def _used_slots(kept: KeptState, text: str, num_slots: int) -> np.ndarray:

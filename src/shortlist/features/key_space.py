@@ -13,6 +13,7 @@ from shortlist.declare.entities import Entity
 from shortlist.declare.expressions import Attribute
 from shortlist.declare.features import Key
 from shortlist.features.kernels.key_index import PairIndex
+from shortlist.features.values import Values
 
 PartCodes = Callable[[Entity | Attribute], np.ndarray]
 """Gives the codes int64[N] or [1] of a part of a key; -1 where it is null or unknown."""
@@ -24,25 +25,14 @@ class KeySpace:
     def __init__(self, key: Key) -> None:
         self.key = key
         self.pairs = PairIndex() if len(key) == 2 else None
-        self._size = 0 if key else 1
 
-    def __len__(self) -> int:
-        """Return a bound above every slot handed out."""
-        return self._size
+    def parts(self, codes_of: PartCodes, num_rows: int) -> list[np.ndarray]:
+        """Return the parts int64[N] of the keys of rows that are being folded, for `insert`."""
+        return self._parts(codes_of) if self.key else [np.zeros(num_rows, np.int64)]
 
-    def restore(self, size: int, pairs: PairIndex | None) -> None:
-        """Take over the numbering of a snapshot."""
-        self._size, self.pairs = size, pairs
-
-    def insert(self, codes_of: PartCodes, num_rows: int) -> np.ndarray:
+    def insert(self, parts: list[np.ndarray]) -> np.ndarray:
         """Return the slots int64[N] of rows that are being folded, numbering new pairs."""
-        if not self.key:
-            return np.zeros(num_rows, np.int64)
-        parts = self._parts(codes_of)
-        slots = parts[0] if self.pairs is None else self.pairs.insert(*parts)
-        if len(slots):
-            self._size = max(self._size, int(slots.max()) + 1)
-        return slots
+        return parts[0] if self.pairs is None else self.pairs.insert(*parts)
 
     def find(self, codes_of: PartCodes) -> np.ndarray:
         """Return the slots of requests, -1 where there is none: int64[N], or [1] when no part differs."""
@@ -53,7 +43,17 @@ class KeySpace:
 
     def _parts(self, codes_of: PartCodes) -> list[np.ndarray]:
         parts = [codes_of(part).astype(np.int64, copy=False) for part in self.key]
-        if len(parts) == 1:
+        if len(parts) == 1 or len(parts[0]) == len(parts[1]):
             return parts
         shape = np.broadcast_shapes(*(part.shape for part in parts))
         return [np.array(np.broadcast_to(part, shape)) for part in parts]
+
+
+def key_text(key: Key) -> str:
+    """Name a key, the same for equal keys."""
+    return ", ".join(str(part) for part in key)
+
+
+def key_codes(values: Values) -> np.ndarray:
+    """Return the codes int64[N] of a key's attribute: text by its vocabulary, a condition as 0 and 1."""
+    return np.where(values.known, values.values.astype(np.int64), -1)

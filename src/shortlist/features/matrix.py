@@ -1,7 +1,6 @@
-"""The feature matrix: every column from its reading, the same code for one request and for millions.
+"""The feature matrix of many requests: every column from its reading, with arrays.
 
-The paths differ only in where the integer sums, last times and attributes come from; everything
-after that, and so every rounding, happens here.
+`Reader` computes the same for one request at a time, number for number; a test holds the two together.
 
 Shape legend: N rows (candidates of one request, or requests), F columns, W windows, L lanes.
 """
@@ -50,11 +49,7 @@ def feature_matrix(plan: Plan, facts: Facts, encoding: Encoding, num_rows: int) 
     Raises:
         ValueError: when the encoding was made for other columns.
     """
-    if encoding.names != tuple(plan.names):
-        raise ValueError(
-            f"encoding: expected the {len(plan.names)} columns of this declaration, received "
-            f"{len(encoding.names)} others; train a release for this declaration"
-        )
+    check_encoding(plan, encoding)
     # Column by column is contiguous this way round; the transpose costs nothing.
     matrix = np.empty((len(plan.columns), num_rows), np.float32)
     sums: dict[int, np.ndarray] = {}
@@ -66,6 +61,19 @@ def feature_matrix(plan: Plan, facts: Facts, encoding: Encoding, num_rows: int) 
         else:
             matrix[number] = _value(name, column, facts, encoding)
     return np.ascontiguousarray(matrix.T)
+
+
+def check_encoding(plan: Plan, encoding: Encoding) -> None:
+    """Check that an encoding was made for the columns of a plan.
+
+    Raises:
+        ValueError: when it was not.
+    """
+    if encoding.names != tuple(plan.names):
+        raise ValueError(
+            f"encoding: expected the {len(plan.names)} columns of this declaration, received "
+            f"{len(encoding.names)} others; train a release for this declaration"
+        )
 
 
 def _windowed(column: WindowedColumn, facts: Facts, cache: dict[int, np.ndarray]) -> np.ndarray:
@@ -87,6 +95,11 @@ def _value(name: str, column: ValueColumn, facts: Facts, encoding: Encoding) -> 
         return _seconds_since(facts.times_us(), np.where(values.known, values.values, NULL_INT))
     if values.type == "str":
         return encoding.encode(name, values)
+    return as_column(values)
+
+
+def as_column(values: Values) -> np.ndarray:
+    """Return numbers as a column holds them, float64[N], NaN for null."""
     numbers = values.number()
     # The matrix is float32: what would become infinite in it is null, as any result that is not finite.
     return np.where(np.abs(numbers) <= _MAX_FLOAT32, numbers, np.nan)

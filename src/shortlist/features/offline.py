@@ -21,9 +21,9 @@ from shortlist.features.evaluate import evaluate
 from shortlist.features.history import LogHistory, read_history
 from shortlist.features.kept import max_age_us
 from shortlist.features.kernels.point_in_time import last_items
+from shortlist.features.key_space import key_text
 from shortlist.features.matrix import feature_matrix
 from shortlist.features.past_facts import PastFacts, Requests
-from shortlist.features.resolve import key_text
 from shortlist.features.rows import Rows
 from shortlist.features.values import Values
 from shortlist.features.vocabulary import Vocabulary

@@ -10,26 +10,30 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from shortlist.declare.app import App
 from shortlist.declare.expressions import Expression
 from shortlist.declare.features import Last
+from shortlist.features.batch import Resolution
 from shortlist.features.encoders import Encoding
 from shortlist.features.entities import EntityTable
 from shortlist.features.evaluate import evaluate
-from shortlist.features.kept import KeptState, release_unreachable
-from shortlist.features.matrix import feature_matrix
+from shortlist.features.kept import KeptState, make_room, release_unreachable
 from shortlist.features.plan import make_plan
+from shortlist.features.reader import Reader
 from shortlist.features.request_facts import RequestFacts
 from shortlist.features.resolve import Resolver
-from shortlist.features.rows import after
-from shortlist.features.snapshot import read_snapshot, restore_arrays, state_arrays, write_snapshot
+from shortlist.features.rows import after, upto
+from shortlist.features.snapshot import freeze, read_snapshot, restore_arrays, write_snapshot
 from shortlist.log.columns import Batch
 from shortlist.log.protocol import EventLog
 
 _RELEASE_STEP_BYTES = 64 * 2**20
+_TIDY_AFTER = 1000  # records
+_AT_ONCE = 1000  # records that readers wait for
 _FINISHED = object()
 
 
@@ -46,7 +50,9 @@ class LogGap(ValueError):
 class OnlineState:
     """Every fold of one declaration over the log, as of the last record applied.
 
-    One writer applies, any thread reads; `lock` keeps a read from seeing half a batch.
+    One writer applies, any thread reads; `lock` keeps a read from seeing half a batch. It is held for as long
+    as a read or the fold of a batch takes: whatever takes longer is done beside what readers see, by one
+    writer at a time.
     """
 
     def __init__(self, app: App) -> None:
@@ -57,7 +63,9 @@ class OnlineState:
         self.last_seq = 0
         self.last_log_time_us = 0
         self.lock = threading.RLock()
-        self._num_bytes_released = 0
+        self._writing = threading.RLock()
+        self._num_bytes_released, self._next_tidied_seq = 0, 0
+        self._readers: WeakKeyDictionary[Encoding, Reader] = WeakKeyDictionary()
 
     @property
     def tables(self) -> dict[str, EntityTable]:
@@ -80,30 +88,44 @@ class OnlineState:
         Raises:
             LogGap: when records before the batch were never folded; nothing is folded then.
         """
+        with self._writing:
+            self._check_follows(batch)
+            while batch.last_seq - self.last_seq > _AT_ONCE:  # readers come in between
+                self._fold(upto(after(batch, self.last_seq), self.last_seq + _AT_ONCE))
+            self._fold(batch)
+
+    def catch_up(self, log: EventLog, progress: Callable[[int, int], None] | None = None) -> None:
+        """Fold everything the log holds beyond the last record applied; readers wait for whole batches."""
+        target = log.last_seq
+        for batch in log.batches(after_seq=self.last_seq, upto_seq=target):
+            with self._writing:
+                self._check_follows(batch)
+                self._fold(batch)
+            if progress is not None:
+                progress(self.last_seq, target)
+
+    def _check_follows(self, batch: Batch) -> None:
+        if batch.first_seq > self.last_seq + 1:
+            raise LogGap(self.last_seq, batch.first_seq)
+
+    def _fold(self, batch: Batch) -> None:
+        if batch.first_seq <= self.last_seq:
+            batch = after(batch, self.last_seq)
+        if not batch.kinds:
+            self.last_seq = max(self.last_seq, batch.last_seq)
+            return
+        resolution = Resolution(self.resolver, batch)
+        latest_us = max(int(columns.log_time_us[-1]) for columns in batch.kinds.values())
         with self.lock:
-            if batch.first_seq > self.last_seq + 1:
-                raise LogGap(self.last_seq, batch.first_seq)
-            if batch.first_seq <= self.last_seq:
-                batch = after(batch, self.last_seq)
-            if not batch.kinds:
-                self.last_seq = max(self.last_seq, batch.last_seq)
-                return
-            resolved = self.resolver.resolve(batch)
-            latest_us = max(int(columns.log_time_us[-1]) for columns in batch.kinds.values())
-            self.kept.fold(resolved)
+            self.kept.fold(resolution.finish())
             # In this order, so that a moment read without the lock is after the position read before it.
             self.last_log_time_us = max(self.last_log_time_us, latest_us)
             self.last_seq = batch.last_seq
+        if self.last_seq > self._next_tidied_seq:
+            self._next_tidied_seq = self.last_seq + _TIDY_AFTER
+            make_room(self.kept, self.resolver)
             if self.num_bytes > 2 * self._num_bytes_released + _RELEASE_STEP_BYTES:
                 self.release()
-
-    def catch_up(self, log: EventLog, progress: Callable[[int, int], None] | None = None) -> None:
-        """Fold everything the log holds beyond the last record applied."""
-        target = log.last_seq
-        for batch in log.batches(after_seq=self.last_seq, upto_seq=target):
-            self.apply(batch)
-            if progress is not None:
-                progress(self.last_seq, target)
 
     def moment(self, now_us: int) -> int:
         """Return a request's time: now, and after every record applied, so that windows see them."""
@@ -122,11 +144,18 @@ class OnlineState:
             encoding: of the release that will score them.
 
         Returns:
-            float32[C, F], NaN for null.
+            float32[C, F], NaN for null; column by column in memory.
         """
+        reader = self.reader(encoding)
         with self.lock:
-            facts = RequestFacts(self.resolver, self.kept, user, items, time_us, context)
-            return feature_matrix(self.plan, facts, encoding, len(items))
+            return reader.read(user, items, time_us, context)
+
+    def reader(self, encoding: Encoding) -> Reader:
+        """Return what reads features for an encoding; made at the first call, which takes a moment."""
+        reader = self._readers.get(encoding)
+        if reader is None:
+            reader = self._readers[encoding] = Reader(self.resolver, self.kept, encoding)
+        return reader
 
     def history(self, feature: Last, user: int, time_us: int) -> np.ndarray:
         """Return a user's last items, codes int64[up to n], newest first."""
@@ -147,11 +176,9 @@ class OnlineState:
             bool[C] for a condition, null counting as false; float64[C] for a number, NaN for null.
         """
         with self.lock:
-            values = evaluate(
-                expression, RequestFacts(self.resolver, self.kept, user, items, time_us, context).read
-            )
+            values = evaluate(expression, RequestFacts(self.resolver, user, items, context).read)
         result = values.true() if values.type == "bool" else values.number()
-        return np.broadcast_to(result, len(items))
+        return result if len(result) == len(items) else np.repeat(result, len(items))
 
     def release(self, pause_s: float = 0.0) -> int:
         """Let go of what no window can reach any more; return the bytes freed.
@@ -159,13 +186,13 @@ class OnlineState:
         It happens by itself whenever the state has doubled.
 
         Args:
-            pause_s: how long to leave the lock to readers after each structure.
+            pause_s: how long to leave the state to its writer after each structure; readers never wait.
         """
         before = self.num_bytes
         steps = release_unreachable(self.kept, self.resolver, self.last_log_time_us)
         unfinished = True
         while unfinished:
-            with self.lock:
+            with self._writing:
                 unfinished = next(steps, _FINISHED) is not _FINISHED
             if pause_s:
                 time.sleep(pause_s)
@@ -181,10 +208,10 @@ class OnlineState:
 
     def snapshot(self, folder: Path) -> None:
         """Write the state into a folder, whole or not at all; `restore` and the log's tail bring it back."""
-        with self.lock:
-            arrays = state_arrays(self.resolver, self.kept)
+        with self._writing:  # the writer waits while memory is copied, readers never
+            arrays = freeze(self.resolver, self.kept)
             position = (self.last_seq, self.last_log_time_us)
-        write_snapshot(folder, self.app.fingerprint(), position, arrays)
+        write_snapshot(folder, self.app.fingerprint(), position, arrays())
 
     @classmethod
     def restore(cls, app: App, folder: Path) -> Self:

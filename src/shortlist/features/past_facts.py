@@ -13,8 +13,7 @@ from shortlist.declare.entities import Entity
 from shortlist.declare.expressions import Attribute, Column, ContextField
 from shortlist.features.history import LogHistory
 from shortlist.features.kernels.point_in_time import as_of_rows, last_times, window_sums
-from shortlist.features.key_space import KeySpace
-from shortlist.features.resolve import key_codes
+from shortlist.features.key_space import KeySpace, key_codes
 from shortlist.features.values import ARRAY_TYPES, Values
 from shortlist.log.columns import NULL_INT
 

@@ -5,7 +5,7 @@ Shape legend: N rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,33 @@ from shortlist.declare.types import FieldType
 from shortlist.features.values import Values
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.log.columns import Batch, Column, Columns, Floats, Strings
+
+
+class Fields(Mapping[str, Values]):
+    """Fields by name, each made when it is first asked for: a fold reads few of them.
+
+    Args:
+        names: of all fields.
+        make: makes one, by its name.
+    """
+
+    def __init__(self, names: Collection[str], make: Callable[[str], Values]) -> None:
+        self._names, self._make = names, make
+        self._made: dict[str, Values] = {}
+
+    def __getitem__(self, name: str) -> Values:
+        made = self._made.get(name)
+        if made is None:
+            if name not in self._names:
+                raise KeyError(name)
+            made = self._made[name] = self._make(name)
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 @dataclass(frozen=True)
@@ -30,15 +57,13 @@ class Rows:
 
     def take(self, rows: np.ndarray) -> Rows:
         """Return some of the rows, by number or by mask."""
-        return Rows(
-            self.seqs[rows],
-            self.times_us[rows],
-            {name: codes[rows] for name, codes in self.ids.items()},
-            {
-                name: Values(column.type, column.values[rows], column.known[rows], column.vocabulary)
-                for name, column in self.fields.items()
-            },
-        )
+
+        def taken(name: str) -> Values:
+            column = self.fields[name]
+            return Values(column.type, column.values[rows], column.known[rows], column.vocabulary)
+
+        ids = {name: codes[rows] for name, codes in self.ids.items()}
+        return Rows(self.seqs[rows], self.times_us[rows], ids, Fields(self.fields, taken))
 
 
 @dataclass(frozen=True)
@@ -66,20 +91,22 @@ def read_rows(
         for name, vocabulary in vocabularies.items()
         if isinstance(strings := columns.fields.get(name), Strings)
     }
-    values: dict[str, Values] = {}
-    for name, type_ in fields.items():
-        column = columns.fields.get(name)
+    present = [name for name in fields if isinstance(columns.fields.get(name), (Strings, np.ndarray))]
+
+    def values(name: str) -> Values:
+        column = columns.fields[name]
         if isinstance(column, Strings):
-            vocabulary = Vocabulary(column.values)
-            codes = column.codes.astype(np.int64)
-            values[name] = Values.stored("str", codes, vocabulary)
-        elif isinstance(column, np.ndarray):
-            values[name] = Values.stored(type_, column)
-    return Rows(columns.seq, columns.log_time_us, ids, values)
+            return Values.stored("str", column.codes.astype(np.int64), Vocabulary(column.values))
+        assert isinstance(column, np.ndarray)
+        return Values.stored(fields[name], column)
+
+    return Rows(columns.seq, columns.log_time_us, ids, Fields(present, values))
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
-    """Merge rows of several kinds into log order, keeping the ids that all of them carry."""
+    """Merge rows of several kinds, one or more, into log order, keeping the ids that all of them carry."""
+    if len(parts) == 1:
+        return parts[0]
     order = np.argsort(np.concatenate([part.seqs for part in parts]), kind="stable")
 
     def merge(pick: Callable[[Rows], np.ndarray]) -> np.ndarray:

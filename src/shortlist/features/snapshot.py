@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from shortlist.features.vocabulary import Vocabulary
 
 FILE = "state.npz"
 _HEADER = "header"
+_TEXTS_AT_ONCE = 4096
 
 Arrays = dict[str, np.ndarray]
 
@@ -44,7 +46,7 @@ def write_snapshot(folder: Path, fingerprint: str, position: tuple[int, int], ar
         folder: where; made when missing.
         fingerprint: of the declaration.
         position: the last record folded: its seq and its log time in microseconds.
-        arrays: the state, from `state_arrays`.
+        arrays: the state, from `freeze`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     header = msgspec.json.encode(_Header(fingerprint, *position))
@@ -78,35 +80,52 @@ def read_snapshot(folder: Path, fingerprint: str) -> tuple[tuple[int, int], Arra
     return (header.last_seq, header.last_log_time_us), arrays
 
 
-def state_arrays(resolver: Resolver, kept: KeptState) -> Arrays:
-    """Return the whole state as named arrays, copies that no later record changes."""
-    arrays: Arrays = {}
+def freeze(resolver: Resolver, kept: KeptState) -> Callable[[], Arrays]:
+    """Copy what later records change, and return what makes the whole state's named arrays of it.
 
-    def put(prefix: str, parts: Mapping[str, np.ndarray]) -> None:
-        arrays.update({f"{prefix}/{name}": part for name, part in parts.items()})
+    The writer must wait for the copy, which is as quick as memory is; it need not wait for the rest.
+    """
+    tables = [
+        (name, table, len(table), {text: len(v) for text, v in table.vocabularies.items()}, table.freeze())
+        for name, table in resolver.tables.items()
+    ]
+    pairs = {
+        number: space.pairs.snapshot()
+        for number, space in enumerate(resolver.key_spaces.values())
+        if space.pairs is not None
+    }
+    attribution = resolver.labels.attribution.snapshot()
+    arenas = [arena.copy() for arena in kept.arenas]
+    last_times = [last.times_us.copy() for last in kept.last_times]
+    histories = [history.copy() for history in kept.histories.values()]
 
-    for name, table in resolver.tables.items():
-        arrays[f"entity/{name}/ids"] = _packed(table.vocabulary)
-        for attribute in table.entity.attribute_types:
-            arrays[f"entity/{name}/column/{attribute}"] = table.column(attribute).copy()
-        for attribute, vocabulary in table.vocabularies.items():
-            arrays[f"entity/{name}/texts/{attribute}"] = _packed(vocabulary)
-    for number, space in enumerate(resolver.key_spaces.values()):
-        arrays[f"keys/{number}/size"] = np.array([len(space)])
-        if space.pairs is not None:
-            put(f"keys/{number}/pairs", space.pairs.snapshot())
-    put("attribution", resolver.labels.attribution.snapshot())
-    for number, arena in enumerate(kept.arenas):
-        put(f"arena/{number}", arena.snapshot())
-    for number, last in enumerate(kept.last_times):
-        arrays[f"last/{number}"] = last.times_us.copy()
-    for number, history in enumerate(kept.histories.values()):
-        put(f"history/{number}", history.snapshot())
+    def arrays() -> Arrays:
+        named: Arrays = {}
+
+        def put(prefix: str, parts: Mapping[str, np.ndarray]) -> None:
+            named.update({f"{prefix}/{name}": part for name, part in parts.items()})
+
+        for name, table, size, num_texts, columns in tables:
+            named[f"entity/{name}/ids"] = _packed(table.vocabulary, size)
+            put(f"entity/{name}/column", columns())
+            for text, vocabulary in table.vocabularies.items():
+                named[f"entity/{name}/texts/{text}"] = _packed(vocabulary, num_texts[text])
+        for number, parts in pairs.items():
+            put(f"keys/{number}/pairs", parts)
+        put("attribution", attribution)
+        for number, arena in enumerate(arenas):
+            put(f"arena/{number}", arena.snapshot())
+        for number, times_us in enumerate(last_times):
+            named[f"last/{number}"] = times_us
+        for number, history in enumerate(histories):
+            put(f"history/{number}", history.snapshot())
+        return named
+
     return arrays
 
 
 def restore_arrays(arrays: Arrays, resolver: Resolver, kept: KeptState) -> None:
-    """Fill a new state of the same declaration with what `state_arrays` returned."""
+    """Fill a new state of the same declaration with what `freeze` gave."""
 
     def parts(prefix: str) -> Arrays:
         cut = len(prefix) + 1
@@ -122,8 +141,8 @@ def restore_arrays(arrays: Arrays, resolver: Resolver, kept: KeptState) -> None:
         }
         table.update(np.arange(len(table)), columns)
     for number, space in enumerate(resolver.key_spaces.values()):
-        pairs = PairIndex.restore(parts(f"keys/{number}/pairs")) if space.pairs is not None else None
-        space.restore(int(arrays[f"keys/{number}/size"][0]), pairs)
+        if space.pairs is not None:
+            space.pairs = PairIndex.restore(parts(f"keys/{number}/pairs"))
     labels = resolver.labels
     labels.attribution = Attribution.restore(labels.within_us, parts("attribution"))
     for number, track in enumerate(kept.plan.tracks):
@@ -136,8 +155,14 @@ def restore_arrays(arrays: Arrays, resolver: Resolver, kept: KeptState) -> None:
         kept.histories[name] = RecentItems.restore(history.n, parts(f"history/{number}"))
 
 
-def _packed(vocabulary: Vocabulary) -> np.ndarray:
-    return np.frombuffer(msgspec.json.encode(vocabulary.texts()), np.uint8)
+def _packed(vocabulary: Vocabulary, size: int) -> np.ndarray:
+    """Return the first `size` texts as a JSON list, written piece by piece: others want to run meanwhile."""
+    pieces = []
+    for start in range(0, size, _TEXTS_AT_ONCE):
+        texts = vocabulary.texts(range(start, min(start + _TEXTS_AT_ONCE, size)))
+        pieces.append(msgspec.json.encode(texts)[1:-1])
+        time.sleep(0)
+    return np.frombuffer(b"[" + b",".join(pieces) + b"]", np.uint8)
 
 
 def _unpacked(packed: np.ndarray) -> list[str]:

@@ -34,20 +34,22 @@ class Vocabulary:
 
     def insert(self, texts: Sequence[str]) -> np.ndarray:
         """Return the codes int64[N] of N strings, numbering the new ones."""
+        return np.array(self._numbered(texts), np.int64)
+
+    def insert_column(self, column: Strings) -> np.ndarray:
+        """Return the codes int64[N] of a log column of N strings, numbering the new ones."""
+        return np.array([*self._numbered(column.values), -1], np.int64)[column.codes]
+
+    def _numbered(self, texts: Sequence[str]) -> list[int]:
         known, ordered = self._codes, self._texts
-        codes = np.empty(len(texts), np.int64)
-        for row, text in enumerate(texts):
+        codes = []
+        for text in texts:
             code = known.get(text)
             if code is None:
                 code = known[text] = len(ordered)
                 ordered.append(text)
-            codes[row] = code
+            codes.append(code)
         return codes
-
-    def insert_column(self, column: Strings) -> np.ndarray:
-        """Return the codes int64[N] of a log column of N strings, numbering the new ones."""
-        translated = np.append(self.insert(column.values), -1)
-        return translated[column.codes]
 
     def text(self, code: int) -> str:
         """Return the string of a code."""

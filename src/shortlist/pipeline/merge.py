@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shortlist.stages.contract import Items
+from shortlist.stages.kernels import interleaved
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,7 @@ def merge(proposals: Mapping[int, Items], width: int) -> tuple[Candidates, Items
     if not proposals:
         empty = np.empty(0, np.int64)
         return Candidates(empty, empty), empty
-    items_N = np.concatenate(list(proposals.values()))
-    bits_N = np.repeat([1 << source for source in proposals], [len(items) for items in proposals.values()])
-    turn_N = np.concatenate([np.arange(len(items)) for items in proposals.values()])
-    in_turn = np.argsort(turn_N, kind="stable")
-    distinct, first, which = np.unique(items_N[in_turn], return_index=True, return_inverse=True)
-    sources = np.zeros(len(distinct), np.int64)
-    np.bitwise_or.at(sources, which, bits_N[in_turn])
-    order = np.argsort(first)
-    merged, masks = distinct[order], sources[order]
-    return Candidates(merged[:width], masks[:width]), merged[width:]
+    ends_S = np.cumsum([len(items) for items in proposals.values()])
+    items_N = np.concatenate([*proposals.values()], dtype=np.int64)
+    merged, sources = interleaved(items_N, ends_S, np.array([*proposals], np.int64))
+    return Candidates(merged[:width], sources[:width]), merged[width:]

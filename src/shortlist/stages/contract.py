@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,14 +80,19 @@ class Slate:
     def __len__(self) -> int:
         return len(self.items)
 
-    def ordered(self, order: NDArray[np.int64]) -> Self:
-        """Return the slate with the candidate of place `order[i]` in place i; `order` is a permutation."""
-        return replace(
-            self,
-            items=self.items[order],
-            scores=self.scores[order],
-            sources=self.sources[order],
-            propensities=self.propensities[order],
+    def ordered(self, order: NDArray[np.int64], *, num_clean: int | None = None) -> Slate:
+        """Return the slate with the candidate of place `order[i]` in place i; `order` is a permutation.
+
+        Args:
+            order: int64 [C].
+            num_clean: of the new slate; by default that of this one.
+        """
+        return Slate(
+            self.items[order],
+            self.scores[order],
+            self.sources[order],
+            self.propensities[order],
+            self.num_clean if num_clean is None else num_clean,
         )
 
 

@@ -48,20 +48,8 @@ def check_of_item(thing: str, app: App, attribute: Attribute) -> None:
 
 def groups(query: Query, attribute: Attribute, items: Items) -> NDArray[np.int64]:
     """Return the group of each candidate, int64 [C]; -1 where the attribute is unknown."""
+    table = query.state.items
+    places = table.places([attribute.name])
     with query.state.lock:
-        return query.state.items.stored(attribute.name, items).astype(np.int64)
-
-
-def occurrences(group_C: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many candidates of the same group stand before each, int64 [C]; 0 for group -1."""
-    by_group = np.argsort(group_C, kind="stable")
-    sorted_C = group_C[by_group]
-    is_first = np.empty(len(group_C), np.bool_)
-    is_first[:1] = True
-    np.not_equal(sorted_C[1:], sorted_C[:-1], out=is_first[1:])
-    place = np.arange(len(group_C))
-    start = np.maximum.accumulate(np.where(is_first, place, 0))
-    before_C = np.empty(len(group_C), np.int64)
-    before_C[by_group] = place - start
-    before_C[group_C < 0] = 0
-    return before_C
+        group_C: NDArray[np.int64] = table.words(places, items)[0]
+    return group_C

@@ -10,16 +10,19 @@ sum over windows of (W / T + 2) entries, however many events it has: `tiles` say
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from itertools import pairwise
 from typing import Self
 
 import numpy as np
 
-from shortlist.features.kernels.arrays import Int64s, as_int64, grown
+from shortlist.features.kernels.arrays import Int64s, as_int64, grown, is_nearly_full
+from shortlist.features.kernels.columns import Float32s, Float64s, fill_windowed
 from shortlist.features.kernels.segments import (
     COUNT,
     START,
     UNBOUNDED,
+    USED,
     new_state,
     packed_rows,
     repacked,
@@ -90,6 +93,25 @@ class TileArena:
     def read_into(self, keys: Int64s, now_us: int, out: Int64s) -> None:
         """As `read`, into a C-contiguous int64[C, W, L] of the caller's."""
         read_sums(self._pool, self._directory, self._spans_us, as_int64(keys), now_us, out)
+
+    def fill(self, keys: Int64s, now_us: int, program: Int64s, priors: Float64s, out: Float32s) -> None:
+        """Fill the columns of a program, read as by `read`; see `columns.fill_windowed`."""
+        keys = as_int64(keys)
+        fill_windowed(self._pool, self._directory, self._spans_us, keys, now_us, program, priors, out)
+
+    def copy(self) -> Self:
+        """Return an arena of its own arrays, which no later call of this one changes."""
+        other = copy(self)
+        other._pool, other._directory = self._pool.copy(), self._directory.copy()
+        other._state = self._state.copy()
+        return other
+
+    def make_room(self, num_keys: int) -> None:
+        """Grow before `add` must, if little is left: arrays are replaced, so that a reader's stay whole."""
+        if is_nearly_full(num_keys, len(self._directory)):
+            self._directory = grown(self._directory, 0)
+        if is_nearly_full(int(self._state[USED]), len(self._pool)):
+            self._pool = grown(self._pool, 0)
 
     def release(self, now_us: int) -> int:
         """Merge what no window can tell apart, forget keys that no window reaches; return the bytes freed."""

@@ -10,6 +10,8 @@ import numpy.typing as npt
 Int64s: TypeAlias = npt.NDArray[np.int64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
 
+_LARGE = 1 << 14
+
 
 def as_int64(array: Any) -> Int64s:
     """Return the array as the kernels want it: int64, C-contiguous, writeable.
@@ -21,6 +23,11 @@ def as_int64(array: Any) -> Int64s:
         return array
     fitting = np.ascontiguousarray(array, dtype=np.int64)
     return fitting if fitting.flags.writeable else fitting.copy()
+
+
+def is_nearly_full(num_rows: int, capacity: int) -> bool:
+    """Tell whether so many rows leave little of a large array: growing that takes a while."""
+    return capacity > _LARGE and num_rows > capacity - capacity // 8
 
 
 def grown(array: Int64s, num_rows: int) -> Int64s:

@@ -12,15 +12,17 @@ pair mostly costs one cache line.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Self
 
 import numpy as np
 
 from shortlist.compiled import compiled
-from shortlist.features.kernels.arrays import Int64s, as_int64, grown
+from shortlist.features.kernels.arrays import Int64s, as_int64, grown, is_nearly_full
 
 NUM_LIVE, NUM_SLOTS, FIRST_FREE, TOUCHED = 0, 1, 2, 3
 BLOCK = 64
+MEMO = 256  # a power of two
 SLOT_BITS = (1 << 32) - 1
 MIX_A, MIX_B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 MIX_C, HALF, ONE = np.uint64(0x94D049BB133111EB), np.uint64(32), np.uint64(1)
@@ -55,8 +57,20 @@ class PairIndex:
             if self._state[FIRST_FREE] < 0 and self.num_slots == len(self._pairs):
                 self._pairs = grown(self._pairs, 0)
             if 2 * len(self) >= len(self._table):
-                smaller, self._table = self._table, np.zeros(2 * len(self._table), dtype=np.int64)
-                _move(smaller, self._table)
+                self._table = _doubled(self._table)
+
+    def copy(self) -> Self:
+        """Return a map of its own arrays, which no later call of this one changes."""
+        other = copy(self)
+        other._table, other._pairs, other._state = self._table.copy(), self._pairs.copy(), self._state.copy()
+        return other
+
+    def make_room(self) -> None:
+        """Grow before `insert` must, if little is left; arrays are replaced, so a reader's stay whole."""
+        if is_nearly_full(self.num_slots, len(self._pairs)):
+            self._pairs = grown(self._pairs, 0)
+        if is_nearly_full(2 * len(self), len(self._table)):
+            self._table = _doubled(self._table)
 
     def remove(self, slots: Int64s) -> None:
         """Free the slots for reuse. Whatever is kept by slot must be empty there first."""
@@ -92,6 +106,12 @@ class PairIndex:
         index._table = np.zeros(max(16, 1 << (2 * len(index)).bit_length()), dtype=np.int64)
         _fill(index._table, index._pairs, index._state)
         return index
+
+
+def _doubled(table: Int64s) -> Int64s:
+    larger = np.zeros(2 * len(table), dtype=np.int64)
+    _move(table, larger)
+    return larger
 
 
 @compiled
@@ -140,9 +160,17 @@ def _touch(table: Int64s, pairs: Int64s, a: Int64s, b: Int64s, first_row: int) -
 def _find(table: Int64s, pairs: Int64s, a: Int64s, b: Int64s, slots: Int64s) -> int:
     """Fill slots. The number returned means nothing: it keeps `_touch` alive."""
     touched = 0
+    # A request asks for one user and few topics again and again: the row in which some pair was met last.
+    met = np.zeros(MEMO, dtype=np.int32)
     for row in range(a.shape[0]):
         if row % BLOCK == 0:
             touched ^= _touch(table, pairs, a, b, row)
+        place = (a[row] ^ b[row]) & (MEMO - 1)
+        earlier = met[place]
+        if row > 0 and a[earlier] == a[row] and b[earlier] == b[row]:
+            slots[row] = slots[earlier]
+            continue
+        met[place] = row
         slots[row] = -1
         if a[row] >= 0 and b[row] >= 0:
             cell = _cell_of(table, pairs, a[row], b[row], hash_of(a[row], b[row]))

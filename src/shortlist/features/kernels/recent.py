@@ -8,17 +8,19 @@ it overflows, n at most. Only then does a new item overwrite the oldest.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Self
 
 import numpy as np
 
 from shortlist.compiled import compiled
-from shortlist.features.kernels.arrays import Int64s, as_int64, grown
+from shortlist.features.kernels.arrays import Int64s, as_int64, grown, is_nearly_full
 from shortlist.features.kernels.segments import (
     COUNT,
     NUM_SEGMENT_COLUMNS,
     SIZE_CLASS,
     START,
+    USED,
     capacity_of,
     enlarge,
     new_state,
@@ -80,6 +82,20 @@ class RecentItems:
         out = np.empty((len(keys), self.n), dtype=np.int64)
         _read(self._pool, self._directory, as_int64(keys), now_us, max_age_us, out)
         return out
+
+    def copy(self) -> Self:
+        """Return a structure of its own arrays, which no later call of this one changes."""
+        other = copy(self)
+        other._pool, other._directory = self._pool.copy(), self._directory.copy()
+        other._state = self._state.copy()
+        return other
+
+    def make_room(self, num_keys: int) -> None:
+        """Grow before `add` must, if little is left: arrays are replaced, so that a reader's stay whole."""
+        if is_nearly_full(num_keys, len(self._directory)):
+            self._directory = grown(self._directory, 0)
+        if is_nearly_full(int(self._state[USED]), len(self._pool)):
+            self._pool = grown(self._pool, 0)
 
     def release(self, now_us: int, max_age_us: int = NO_MAX_AGE) -> int:
         """Forget items older than `max_age_us`, shrink; return the bytes freed."""

@@ -113,13 +113,12 @@ def add_rows(
 
 
 @compiled
-def read_sums(
-    pool: Int64s, directory: Int64s, spans_us: Int64s, keys: Int64s, now_us: int, out: Int64s
-) -> int:
-    """Fill out int64[C, W, L]. The number returned means nothing: it keeps the first loop alive."""
-    num_windows, num_lanes = out.shape[1], out.shape[2]
-    # Candidates are scattered over memory. Touching all of them first lets the processor wait for many
-    # cache lines at once; the searches below would wait for one after another (2 to 3 times slower).
+def touch(pool: Int64s, directory: Int64s, keys: Int64s) -> int:
+    """Read what the keys' searches will need; the number returned means nothing.
+
+    Candidates are scattered over memory. Touching all of them first lets the processor wait for many
+    cache lines at once; the searches would wait for one after another (2 to 3 times slower).
+    """
     touched = 0
     for c in range(keys.shape[0]):
         key = keys[c]
@@ -129,11 +128,40 @@ def read_sums(
         key = keys[c]
         if 0 <= key < directory.shape[0] and directory[key, COUNT] > 0:
             touched ^= pool[directory[key, START] + (directory[key, COUNT] >> 1), 0]
+    return int(touched)
 
-    boundaries_us = np.empty(num_windows, dtype=np.int64)
-    for w in range(num_windows):
+
+@compiled
+def boundaries(spans_us: Int64s, now_us: int) -> Int64s:
+    """Return int64[W], where each window begins."""
+    boundaries_us = np.empty(spans_us.shape[1], dtype=np.int64)
+    for w in range(spans_us.shape[1]):
         tile = spans_us[TILE, w]
         boundaries_us[w] = (now_us - spans_us[WINDOW, w]) // tile * tile
+    return boundaries_us
+
+
+@compiled
+def first_entry(pool: Int64s, start: int, count: int, boundary_us: int) -> int:
+    """The first entry at or past the boundary, among one or more from `start`."""
+    # No branch depends on the data: a mispredicted one would cost more than the whole step.
+    entry, num_left = start, count
+    while num_left > 1:
+        half = num_left >> 1
+        entry += half * (pool[entry + half - 1, 0] < boundary_us)
+        num_left -= half
+    found: int = entry + (pool[entry, 0] < boundary_us)
+    return found
+
+
+@compiled
+def read_sums(
+    pool: Int64s, directory: Int64s, spans_us: Int64s, keys: Int64s, now_us: int, out: Int64s
+) -> int:
+    """Fill out int64[C, W, L]. The number returned means nothing: it keeps `touch` alive."""
+    num_windows, num_lanes = out.shape[1], out.shape[2]
+    touched = touch(pool, directory, keys)
+    boundaries_us = boundaries(spans_us, now_us)
     for c in range(keys.shape[0]):
         key = keys[c]
         count = directory[key, COUNT] if 0 <= key < directory.shape[0] else 0
@@ -145,16 +173,8 @@ def read_sums(
         start = directory[key, START]
         end = start + count
         for w in range(num_windows):
-            boundary_us = boundaries_us[w]
-            # Find the first entry at or past the boundary. No branch depends on the data: a mispredicted
-            # one would cost more than the whole step.
-            entry, num_left = start, count
-            while num_left > 1:
-                half = num_left >> 1
-                entry += half * (pool[entry + half - 1, 0] < boundary_us)
-                num_left -= half
-            entry += pool[entry, 0] < boundary_us
+            entry = first_entry(pool, start, count, boundaries_us[w])
             for lane in range(num_lanes):
                 total = directory[key, TOTALS + lane]
                 out[c, w, lane] = total - pool[entry, 1 + lane] if entry < end else 0
-    return int(touched)
+    return touched

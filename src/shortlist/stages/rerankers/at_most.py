@@ -5,15 +5,14 @@ C candidates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from shortlist.declare.app import App
 from shortlist.declare.expressions import Attribute
 from shortlist.stages.arguments import check_whole
 from shortlist.stages.contract import Query, Reranker, RerankStage, Slate
-from shortlist.stages.groups import check_nominal, check_of_item, groups, occurrences
+from shortlist.stages.groups import check_nominal, check_of_item, groups
+from shortlist.stages.kernels import limited
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +49,7 @@ class AtMost(RerankStage):
         def rerank(query: Query, slate: Slate) -> Slate:
             clean = slate.num_clean
             group = groups(query, self.per, slate.items[:clean])
-            within = occurrences(group) < self.num
-            order = np.concatenate(
-                [np.flatnonzero(within), np.flatnonzero(~within), np.arange(clean, len(slate))]
-            )
-            return replace(slate.ordered(order), num_clean=int(np.count_nonzero(within)))
+            order, num_within = limited(group, self.num, len(slate))
+            return slate.ordered(order, num_clean=num_within)
 
         return rerank

@@ -14,7 +14,10 @@ from shortlist.declare.app import App
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.expressions import Attribute
 from shortlist.stages.contract import Query, Reranker, RerankStage, Slate
-from shortlist.stages.groups import check_nominal, check_of_item, groups, occurrences
+from shortlist.stages.groups import check_nominal, check_of_item, groups
+from shortlist.stages.kernels import debts
+
+_USUAL = 1024  # candidates, for which the powers are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,27 +60,24 @@ class Diversify(RerankStage):
     def ready(self, app: App) -> Reranker:
         """Return a function that orders by discounted relevance."""
         self.reads(app)
+        powers = _powers(1.0 - self.strength, _USUAL)
 
         def rerank(query: Query, slate: Slate) -> Slate:
             clean = slate.num_clean
             group = groups(query, self.attribute, slate.items[:clean])
-            worth = _relevance(slate.scores[:clean]) * (1.0 - self.strength) ** occurrences(group)
-            order = np.argsort(-worth, kind="stable")
-            return slate.ordered(np.concatenate([order, np.arange(clean, len(slate))]))
+            # Place i gets the i-th highest score: in the order of the scores that is its own, and after a
+            # re-ranker the order that it decided still holds. Within a value, worth then falls from the top
+            # too, so the greedy choice always meets a value's candidates in their order, the m-th of them
+            # with m before it: sorting by worth gives the greedy order, without the loop.
+            scores = slate.scores[:clean]
+            falling = scores if (scores[1:] <= scores[:-1]).all() else -np.sort(-scores)
+            discounts = powers if clean <= _USUAL else _powers(1.0 - self.strength, clean)
+            order = np.arange(len(slate))
+            order[:clean] = np.argsort(debts(np.array(falling), group, discounts), kind="stable")
+            return slate.ordered(order)
 
         return rerank
 
 
-def _relevance(scores_C: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scale scores to 0..1, falling from the top.
-
-    Place i gets the i-th highest score: in the order of the scores that is its own, and after a
-    re-ranker the order that it decided still holds. Within a value, worth then falls from the top
-    too, so the greedy choice always meets a value's candidates in their order, the m-th of them
-    with m before it: sorting by worth gives the greedy order, without the loop.
-    """
-    if len(scores_C) == 0:
-        return scores_C
-    falling = -np.sort(-scores_C)
-    spread = falling[0] - falling[-1]
-    return (falling - falling[-1]) / spread if spread > 0 else np.ones_like(falling)
+def _powers(base: float, num: int) -> NDArray[np.float64]:
+    return np.asarray(base ** np.arange(num), np.float64)

@@ -5,7 +5,7 @@ C clean candidates, k places, P candidates in the pool.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from shortlist.declare.errors import DeclarationError
 from shortlist.stages.arguments import check_whole
 from shortlist.stages.contract import Query, Reranker, RerankStage, Slate
 
+_WORD = 0xFFFFFFFF
 _STREAM = 0x5E4  # keeps these draws apart from others made with the same seed
 
 
@@ -68,19 +69,31 @@ class Explore(RerankStage):
                 return slate
             pool = np.arange(num_exploited, min(num_exploited + self.pool, slate.num_clean))
             # A seed sequence mixes its words, so that seeds 1, 2, 3, ... draw independently.
-            draw = np.random.Generator(np.random.PCG64([query.seed, _STREAM]))
+            draw = np.random.Generator(np.random.PCG64(_words(query.seed)))
             drawn = draw.permutation(pool)[:slots]
             places = drawn_places(query.k, slots)
-            shown = np.empty(query.k, np.int64)
+            is_drawn = np.zeros(query.k, np.bool_)
+            is_drawn[places] = True
+            order = np.empty(len(slate), np.int64)
+            shown = order[: query.k]
             shown[places] = drawn
-            shown[np.delete(np.arange(query.k), places)] = np.arange(num_exploited)
-            left = np.delete(np.arange(len(slate)), shown)
-            explored = slate.ordered(np.concatenate([shown, left]))
-            propensities = explored.propensities.copy()
-            propensities[places] = 1.0 / len(pool)
-            return replace(explored, propensities=propensities)
+            shown[~is_drawn] = np.arange(num_exploited)
+            is_left = np.ones(len(slate), np.bool_)
+            is_left[shown] = False
+            order[query.k :] = np.flatnonzero(is_left)
+            explored = slate.ordered(order)
+            explored.propensities[places] = 1.0 / len(pool)  # a copy of its own
+            return explored
 
         return rerank
+
+
+def _words(seed: int) -> NDArray[np.uint32]:
+    """Return the words that a seed sequence makes of [seed, _STREAM], which takes it longer."""
+    words = [seed & _WORD]
+    while seed := seed >> 32:
+        words.append(seed & _WORD)
+    return np.array([*words, _STREAM], np.uint32)
 
 
 def drawn_places(k: int, slots: int) -> NDArray[np.int64]:

@@ -1,6 +1,6 @@
 """What is new: items that nobody could have touched yet get their chance.
 
-n proposed, I items of the state, R of them recent.
+n proposed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from shortlist.declare.types import duration_us
 from shortlist.models.retrieval import FittedRetrieval
 from shortlist.stages.arguments import check_whole
 from shortlist.stages.contract import Items, Query, Retrieved, Source, SourceStage
-from shortlist.stages.order import best_first
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,16 +56,16 @@ class Fresh(SourceStage):
         return ()
 
     def ready(self, app: App, fitted: FittedRetrieval | None, item_codes: Items | None) -> Source:
-        """Return a function that looks through the moments of the items the state knows."""
+        """Return a function that reads off the order in which the state keeps its items' moments."""
         moment = self._moment(app).name
         within_us = duration_us("Fresh, within", self.within)
 
         def propose(query: Query) -> Retrieved:
-            with query.state.lock:  # the column may grow while a record is applied
-                times_I = query.state.items.column(moment)
-            recent_R = np.flatnonzero((times_I > query.time_us - within_us) & (times_I <= query.time_us))
-            newest = recent_R[best_first(times_I[recent_R], self.n)]
-            age = (query.time_us - times_I[newest]) / within_us
+            with query.state.lock:
+                table = query.state.items
+                newest = table.newest(moment, query.time_us - within_us, query.time_us, self.n)
+                times_n = table.stored(moment, newest)
+            age = (query.time_us - times_n) / within_us
             return Retrieved(newest, (1.0 - age).astype(np.float32))
 
         return propose
