@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shortlist.log.blocks import Block
 from shortlist.log.columns import (
     NULL_INT,
     Batch,
@@ -36,6 +37,7 @@ __all__ = [
     "NULL_INT",
     "Appended",
     "Batch",
+    "Block",
     "Column",
     "Columns",
     "CommitFailed",
