@@ -138,7 +138,8 @@ def _blocks_sql(cursor: Any, schema: EventSchema, blocks: Sequence[TailRow]) -> 
                 parts = [f"{lent}_{i}" for i in range(width)]
                 values = column.values[column.offsets[rows] + np.arange(len(parts))[:, None]]
                 arrays.update(zip(parts, values, strict=True))
-                value = "NULL::FLOAT[]" if width == _NO_LIST else f"list_value({', '.join(parts)})::FLOAT[]"
+                numbers = ", ".join(f"coalesce({part}, 'nan'::FLOAT)" for part in parts)
+                value = "NULL::FLOAT[]" if width == _NO_LIST else f"list_value({numbers})::FLOAT[]"
             else:
                 arrays[lent] = column[rows]
             fields.append(f"{value} AS {name(field)}")
@@ -150,11 +151,9 @@ def _blocks_sql(cursor: Any, schema: EventSchema, blocks: Sequence[TailRow]) -> 
 
 
 def _value_sql(lent: str, type_: str) -> str:
-    """Write the expression of a value from the plain numbers of `Columns`, in which nulls have stand-ins."""
-    if type_ == "str":
-        return f"{lent}::VARCHAR"
-    if type_ == "float":
-        return f"CASE WHEN NOT isnan({lent}) THEN {lent} END"
+    """Write the expression of a value from what stands for it in `Columns`; a NaN DuckDB takes for null."""
+    if type_ in ("str", "float"):
+        return f"{lent}::{SQL_TYPES[type_]}"
     if type_ == "bool":
         return f"CASE WHEN {lent} >= 0 THEN {lent} = 1 END"
     return f"nullif({lent}, {NULL_INT})"
