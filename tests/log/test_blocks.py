@@ -17,6 +17,7 @@ from shortlist.log import (
     Block,
     Event,
     EventRejected,
+    EventSchema,
     LogBusy,
     LogError,
     SqliteLog,
