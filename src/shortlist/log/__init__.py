@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shortlist.log.blocks import Block
+from shortlist.log.bodies import Encoded
 from shortlist.log.columns import (
     NULL_INT,
     Batch,
@@ -42,6 +43,7 @@ __all__ = [
     "Columns",
     "CommitFailed",
     "Constant",
+    "Encoded",
     "Event",
     "EventLog",
     "EventRejected",

@@ -48,6 +48,17 @@ _ROW_TYPES: dict[str, Any] = {
 }
 
 
+class Encoded(NamedTuple):
+    """An event, or a block of them, that waits for its position; `decoded` is what its body decodes to."""
+
+    kind: str
+    event_time_us: int | None
+    id: str | None
+    body: str | bytes
+    decoded: object
+    num_events: int = 1
+
+
 class TailRow(NamedTuple):
     """One row of the tail table: an event, or a block of `num_events` whose last one stands at `seq`."""
 

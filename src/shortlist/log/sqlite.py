@@ -12,7 +12,7 @@ from typing import Self
 
 from shortlist.log import tables
 from shortlist.log.blocks import Block
-from shortlist.log.bodies import BodyCodec
+from shortlist.log.bodies import BodyCodec, Encoded
 from shortlist.log.columns import Batch
 from shortlist.log.durable import FolderLock
 from shortlist.log.errors import EventRejected, LogClosed, LogMissing, UnknownKind
@@ -26,7 +26,7 @@ from shortlist.log.schema import EventSchema
 from shortlist.log.sealing import Sealer
 from shortlist.log.segments import SegmentFolder
 from shortlist.log.values import MAX_ID_CHARS, MAX_INT
-from shortlist.log.writer import Encoded, Writer
+from shortlist.log.writer import Writer
 
 
 def now_us() -> int:
@@ -124,7 +124,32 @@ class SqliteLog:
 
     def submit(self, events: Sequence[Event]) -> Future[list[Appended]]:
         """See `EventLog.submit`."""
-        return self._writing.submit([self._encode(event) for event in events])
+        return self._writing.submit([self.encode(event) for event in events])
+
+    def encode(self, event: Event) -> Encoded:
+        """See `EventLog.encode`."""
+        codec = self._codec(event.kind)
+        if event.id is not None and not _is_id(event.id):
+            raise EventRejected(
+                event.kind,
+                "id",
+                expected=f"1 to {MAX_ID_CHARS} printable characters",
+                received=repr(event.id)[:80],
+                mend="Send an identifier such as a UUID.",
+            )
+        if event.event_time_us is not None and not 0 <= event.event_time_us <= MAX_INT:
+            raise EventRejected(
+                event.kind,
+                "time",
+                expected="UTC microseconds, not negative",
+                received=str(event.event_time_us),
+                mend="Mend the time, or leave it out.",
+            )
+        return Encoded(event.kind, event.event_time_us, event.id, *codec.encode(event.fields))
+
+    def submit_encoded(self, events: Sequence[Encoded]) -> Future[list[Appended]]:
+        """See `EventLog.submit_encoded`."""
+        return self._writing.submit(events)
 
     def submit_block(self, block: Block) -> Future[list[Appended]]:
         """See `EventLog.submit_block`."""
@@ -190,26 +215,6 @@ class SqliteLog:
         if codec is None:
             raise UnknownKind(kind, self._reader.codecs)
         return codec
-
-    def _encode(self, event: Event) -> Encoded:
-        codec = self._codec(event.kind)
-        if event.id is not None and not _is_id(event.id):
-            raise EventRejected(
-                event.kind,
-                "id",
-                expected=f"1 to {MAX_ID_CHARS} printable characters",
-                received=repr(event.id)[:80],
-                mend="Send an identifier such as a UUID.",
-            )
-        if event.event_time_us is not None and not 0 <= event.event_time_us <= MAX_INT:
-            raise EventRejected(
-                event.kind,
-                "time",
-                expected="UTC microseconds, not negative",
-                received=str(event.event_time_us),
-                mend="Mend the time, or leave it out.",
-            )
-        return Encoded(event.kind, event.event_time_us, event.id, *codec.encode(event.fields))
 
 
 def _is_id(value: object) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from shortlist.log import tables
 from shortlist.log.blocks import Block
-from shortlist.log.bodies import BodyCodec, TailRow, batch_from_rows
+from shortlist.log.bodies import BodyCodec, Encoded, TailRow, batch_from_rows
 from shortlist.log.columns import Batch
 from shortlist.log.errors import CommitFailed, LogBusy, LogClosed
 from shortlist.log.record import Appended
@@ -26,21 +26,10 @@ _logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
-class Encoded(NamedTuple):
-    """An event, or a block of them, that waits for its position; `decoded` is what its body decodes to."""
-
-    kind: str
-    event_time_us: int | None
-    id: str | None
-    body: str | bytes
-    decoded: object
-    num_events: int = 1
-
-
 class _Submission(NamedTuple):
     """What is kept or refused together; a block is encoded when its turn comes."""
 
-    events: list[Encoded] | Block
+    events: Sequence[Encoded] | Block
     num_events: int
     future: Future[list[Appended]]
 
@@ -90,7 +79,7 @@ class Writer:
         """Call back with the last position after every commit, when its futures are resolved."""
         self._after_commit = callback
 
-    def submit(self, events: list[Encoded] | Block) -> Future[list[Appended]]:
+    def submit(self, events: Sequence[Encoded] | Block) -> Future[list[Appended]]:
         """Queue events that are kept or refused together; of a block the receipt is that of its last event.
 
         Raises:
@@ -195,7 +184,7 @@ class Writer:
             future.set_result(receipt)
         self._after_commit(self.last_seq)
 
-    def _encoded(self, submission: _Submission) -> list[Encoded] | None:
+    def _encoded(self, submission: _Submission) -> Sequence[Encoded] | None:
         """Return what to write; None of a block that does not fit, whose future says why."""
         block = submission.events
         if not isinstance(block, Block):
@@ -208,7 +197,7 @@ class Writer:
         return [Encoded(block.kind, None, None, body, cells, block.num_events)]
 
     def _place(
-        self, submissions: Sequence[list[Encoded]], log_time_us: int
+        self, submissions: Sequence[Sequence[Encoded]], log_time_us: int
     ) -> tuple[list[TailRow], list[object], list[list[Appended]]]:
         """Give every new event its position, and find that of every duplicate.
 
