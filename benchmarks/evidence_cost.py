@@ -41,6 +41,7 @@ app = sl.App("evidence")
 user, item = app.entity("user"), app.entity("item")
 watch = app.event("watch", user, item, watch_s=float)
 app.features(sl.count(watch, by=user, window="1d"))
+app.surface("home", sources=[sl.Popular(n=100)], k=20, slo=sl.SLO(p99_ms=50))
 
 
 def main() -> None:
@@ -63,8 +64,9 @@ class OneBlock:
 
 def report_steps(folder: Path) -> None:
     answer, sent = a_slate()
-    taken, telemetry = OneBlock(), Telemetry()
-    build_us = least_us(lambda: Impressions(app, taken, telemetry).submit(USER, {}, answer, sent))
+    taken = OneBlock()
+    evidence = Impressions(app, Telemetry())
+    build_us = least_us(lambda: evidence.submit(taken, USER, {}, answer, sent))
     block = taken.block
     codec = BodyCodec(next(schema for schema in log_schemas(app) if schema.kind == IMPRESSION))
     events = one_by_one(block)
@@ -189,13 +191,13 @@ def report_sealing(folder: Path) -> None:
     """Seal slates while another thread wants to run every millisecond: how late does it wake?"""
     answer, sent = a_slate()
     with SqliteLog(folder / "log", log_schemas(app), seal_after_events=10**9) as log:
-        evidence = Impressions(app, log, Telemetry())
+        evidence = Impressions(app, Telemetry())
         late_ms: list[float] = []
         done = threading.Event()
         ticking = threading.Thread(target=tick, args=(done, late_ms))
         for _ in range(0, NUM_SEALED, 1000):
             for _ in range(1000):
-                evidence.submit(USER, {}, answer, sent)
+                evidence.submit(log, USER, {}, answer, sent)
             log.append([Event("watch", {"user": USER, "item": "item-1", "watch_s": 1.0})])
         ticking.start()
         time.sleep(1.0)
