@@ -29,6 +29,8 @@ from shortlist.log.tables import Segment
 
 _STAGING = "staging-"
 COPY_OPTIONS = "(FORMAT parquet, COMPRESSION zstd)"
+_SEAL_OPTIONS = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480)"
+"""A row group is written from memory: small ones, as a server has better use for its memory."""
 
 
 class SegmentFolder:
@@ -101,7 +103,7 @@ class SegmentFolder:
             written.mkdir()
             for kind in fields:
                 file = duck.text(str(written / f"{kind}.parquet"))
-                connection.execute(f"COPY {duck.name(kind)} TO {file} {COPY_OPTIONS}")
+                connection.execute(f"COPY {duck.name(kind)} TO {file} {_SEAL_OPTIONS}")
             segment = Segment(first_seq, rows[-1].seq, rows[-1].log_time_us, fields)
             self.publish(written, segment)
         return segment
