@@ -111,7 +111,7 @@ def bits(values):
     return np.where(np.isnan(values), np.float32(np.nan), values).view(np.uint32)
 
 
-def test_evidence_that_the_log_cannot_take_is_counted_as_lost(app, data, monkeypatch):
+def test_evidence_that_the_log_cannot_take_is_counted_as_lost(app, data, monkeypatch, caplog):
     with running(app, data) as client:
         log = client.server.service.opened.log
         monkeypatch.setattr(log._writing, "_max_pending_events", 5)
@@ -131,6 +131,7 @@ def test_evidence_that_the_log_cannot_take_is_counted_as_lost(app, data, monkeyp
         send(client, watch("u1", "v2"))
         metrics = client.get("/metrics").text
     assert [len(answer["items"]) for answer in answers] == [10, 10, 10]
+    assert caplog.text.count("impressions are lost") == 1
     # An idle queue takes a slate of any length; the two behind it found it full.
     assert 'shortlist_impressions_total{result="logged",surface="home"} 10.0' in metrics
     assert 'shortlist_impressions_total{result="lost",surface="home"} 20.0' in metrics

@@ -36,6 +36,7 @@ class Impressions:
         self._user, self._item = app.user_entity.entity_name, app.item_entity.entity_name
         self._kept = {name: telemetry.impressions.labels(name, "logged") for name in app.surfaces}
         self._lost = {name: telemetry.impressions.labels(name, "lost") for name in app.surfaces}
+        self._is_losing = False
 
     def submit(
         self, log: EventLog, user: str, context: Mapping[str, object], answer: Answer, sent: RecommendAnswer
@@ -81,6 +82,7 @@ class Impressions:
             error = future.exception()
             if error is None:
                 self._kept[sent.surface].inc(num_slots)
+                self._is_losing = False
             else:
                 self._lose(sent, error)
 
@@ -91,4 +93,6 @@ class Impressions:
 
     def _lose(self, sent: RecommendAnswer, error: BaseException) -> None:
         self._lost[sent.surface].inc(len(sent.items))
-        _logger.error("impressions of request %s are lost: %s", sent.request_id, error)
+        if not self._is_losing:  # one line for all of a bad time: hundreds a second would make it worse
+            self._is_losing = True
+            _logger.error("impressions are lost, from request %s on: %s", sent.request_id, error)
