@@ -10,6 +10,7 @@ does when slates come faster than the disk forces them.
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 import threading
@@ -189,6 +190,7 @@ def deliver_us(codec: BodyCodec, encoded: Sequence[Encoded]) -> float:
 
 def report_sealing(folder: Path) -> None:
     """Seal slates while another thread wants to run every millisecond: how late does it wake?"""
+    importlib.import_module("duckdb")  # as a server does before it serves
     answer, sent = a_slate()
     with SqliteLog(folder / "log", log_schemas(app), seal_after_events=10**9) as log:
         evidence = Impressions(app, Telemetry())
