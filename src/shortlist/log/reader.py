@@ -59,10 +59,17 @@ class Reader:
         with self._snapshot() as database:
             return tables.end_of_segments(database)[0]
 
-    def tail(self, limit: int) -> list[TailRow]:
-        """Return the oldest unsealed rows."""
-        with self._snapshot() as database:
-            return tables.tail(database, 0, 2**62, limit=limit)
+    def tail(self, max_events: int, piece_events: int) -> Iterator[list[TailRow]]:
+        """Yield the oldest unsealed rows, of about so many events, in pieces, while nobody seals others."""
+        after_seq = self.end_of_segments()
+        upto_seq = after_seq + max_events
+        while after_seq < upto_seq:
+            with self._snapshot() as database:
+                rows = tables.tail(database, after_seq, min(after_seq + piece_events, upto_seq))
+            if not rows:
+                return
+            yield rows
+            after_seq = rows[-1].seq
 
     def read(self, after_seq: int, limit: int) -> list[Record]:
         """Return up to `limit` records after a position."""
@@ -126,7 +133,7 @@ class Reader:
             end, _ = tables.end_of_log(database)
             upto_seq = end if upto_seq is None else min(upto_seq, end)
             sealed = tables.segments(database, after_seq, upto_seq)
-            unsealed = tables.tail(database, after_seq, upto_seq, kind)
+            unsealed = self._cut(tables.tail(database, after_seq, upto_seq, kind), after_seq, upto_seq)
         return Scan(self._segments, sealed, unsealed, schema, after_seq, upto_seq)
 
     def close(self) -> None:
@@ -142,16 +149,20 @@ class Reader:
         """Find where the next events are: the position reached, their segment or else their rows."""
         with self._snapshot() as database:
             found = tables.segments(database, after_seq, after_seq + 1)
-            if found:
-                segment = found[0]
-                kinds = set(segment.fields)
-                upto = min(after_seq + max_rows, segment.last_seq, upto_seq)
-                piece: _Piece = (upto, segment, [])
-            else:
-                rows = tables.tail(database, after_seq, upto_seq, limit=max_rows)
-                kinds = {row.kind for row in rows}
-                piece = (rows[-1].seq if rows else after_seq, None, rows)
+            segment = found[0] if found else None
+            upto = min(after_seq + max_rows, segment.last_seq if segment else upto_seq, upto_seq)
+            rows = [] if segment else tables.tail(database, after_seq, upto)
+            kinds = set(segment.fields) if segment else {row.kind for row in rows}
             if kinds - self._codecs.keys():
                 # A writer that came after this reader has brought new kinds.
                 self.use(tables.load_schemas(database))
-        return piece
+        if segment is None:
+            rows = self._cut(rows, after_seq, upto)
+            upto = rows[-1].seq if rows else after_seq
+        return upto, segment, rows
+
+    def _cut(self, rows: list[TailRow], after_seq: int, upto_seq: int) -> list[TailRow]:
+        """Cut the blocks at both ends to the events after one position up to another."""
+        for end in {0, len(rows) - 1} if rows else ():
+            rows[end] = self._codecs[rows[end].kind].cut(rows[end], after_seq, upto_seq)
+        return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import threading
 import time
@@ -118,6 +119,8 @@ class Service:
             log.close()
             raise
         self.telemetry.watch_state(lambda: state.last_seq, lambda: state.num_bytes)
+        # The log seals with it: loaded in the middle of serving, it would hold Python's lock for long.
+        importlib.import_module("duckdb")
         # What is loaded stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
