@@ -38,6 +38,7 @@ def test_check_tells_what_each_feature_is_for(folder):
     assert "26 last(watch, by=user, n=50) ItemToItem" in lines
     assert "27 last(watch, by=user, n=500, window=30d) NotSeen" in lines
     assert "engaged (watch.watch_s > 20) follows 30m" in lines
+    assert "segment = user.country" in lines
     assert "sums impression video 1d in 15m 1" in lines
 
 

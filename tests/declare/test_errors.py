@@ -275,6 +275,15 @@ SURFACES = {
     "k of too many": (lambda d: surface(d, k=1001), ["k from 1 to 1000"]),
     "k of a text": (lambda d: surface(d, k="20"), ["k from 1 to 1000", "'20'"]),
     "k of a truth": (lambda d: surface(d, k=True), ["k from 1 to 1000", "True"]),
+    "a segment of a name": (
+        lambda d: surface(d, segment="country"), ["home, segment", "'country'", "user.country"]),
+    "a segment by a number": (
+        lambda d: surface(d, segment=d.user.level), ["home, segment", "(int)", "as str"]),
+    "a segment of items": (
+        lambda d: surface(d, segment=d.video.topic),
+        ["home, segment", "of user, who chooses", "video.topic", "['adult', 'country', 'level']"]),
+    "a segment of another app": (
+        lambda d: surface(d, segment=OTHER.user.country), ["home, segment", "of user, who chooses"]),
     "a budget as a number": (lambda d: surface(d, slo=50), ["home, slo", "sl.SLO(p99_ms=50)"]),
     "no budget": (lambda d: sl.SLO(p99_ms=0), ["SLO", "p99_ms above 0"]),
     "a budget of a text": (lambda d: sl.SLO(p99_ms="50"), ["SLO", "'50'"]),

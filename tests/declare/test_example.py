@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import shortlist as sl
 from declare.example import surface_parts, video
 from shortlist.declare.types import default_tile_us, duration_us
@@ -120,6 +122,16 @@ def test_a_surface_keeps_its_parts_and_prints_them():
         "  rerank  = [FakeReranker(slots=2)]",
         "  k = 20, p99 = 50 ms",
     ]
+    assert surface.segment is None
+
+
+@pytest.mark.parametrize("attribute", ["country", "adult"])
+def test_a_surface_prints_its_segment_where_it_has_one(attribute):
+    d = declared()
+    segment = d.user.attributes[attribute]
+    surface = d.app.surface("home", **surface_parts(d), segment=segment)
+    assert surface.segment is segment
+    assert surface.describe().splitlines()[-1] == f"  segment = user.{attribute}"
 
 
 def test_one_model_is_a_ladder_of_one_rung_and_no_model_is_no_ladder():

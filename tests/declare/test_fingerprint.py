@@ -11,6 +11,7 @@ import pytest
 
 import shortlist as sl
 from declare.example import FakeFilter, FakeModel, FakeReranker, FakeSource, surface_parts, video
+from shortlist.declare.fingerprint import description
 
 
 def declare(*, extra=lambda d: None, **changed):
@@ -38,6 +39,8 @@ CHANGES = {
     "a rung less": {"ranker": lambda d: FakeModel()},
     "another weight": {"value": lambda d: {d.engaged: 1.0, d.liked: 5.5}},
     "a weight less": {"value": lambda d: {d.engaged: 1.0}},
+    "a segment": {"segment": lambda d: d.user.country},
+    "another segment": {"segment": lambda d: d.user.adult},
     "a re-ranker's settings": {"rerank": lambda d: [FakeReranker(slots=3)]},
 }
 
@@ -127,6 +130,14 @@ def test_another_event_of_the_same_columns_between_others_changes_the_fingerprin
 @pytest.mark.parametrize("change", [{"k": lambda d: 50}, {"slo": lambda d: sl.SLO(p99_ms=10)}])
 def test_a_promise_to_the_caller_leaves_the_fingerprint_alone(change):
     assert declare(**change).fingerprint() == BASE
+
+
+def test_a_surface_without_segment_is_described_as_before_segments_were():
+    without, with_one = (
+        description(app)["surfaces"]["home"] for app in (declare(), declare(**CHANGES["a segment"]))
+    )
+    assert list(without) == ["sources", "filters", "ranker", "value", "rerank"]
+    assert with_one == {**without, "segment": "user.country"}
 
 
 def test_the_spelling_of_a_window_leaves_the_fingerprint_alone():

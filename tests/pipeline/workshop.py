@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,6 +14,7 @@ from shortlist.features.online import OnlineState
 from shortlist.models.boosted_trees import BoostedTrees
 from shortlist.models.contract import Examples, FeatureColumn, FittedRanker
 from shortlist.models.popularity import Popularity
+from shortlist.models.segment_popularity import FittedSegmentPopularity
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.pipeline.funnel import Funnel
 from shortlist.stages.contract import Query
@@ -37,7 +39,9 @@ class Workshop:
         return self.state.items.vocabulary.texts(items)
 
 
-def workshop(stages, *, ranker=None, p99_ms=PATIENT_MS, records=None, width=1000, **settings) -> Workshop:
+def workshop(
+    stages, *, ranker=None, p99_ms=PATIENT_MS, records=None, width=1000, segment=None, lists=None, **settings
+) -> Workshop:
     """Build a funnel.
 
     Args:
@@ -46,6 +50,8 @@ def workshop(stages, *, ranker=None, p99_ms=PATIENT_MS, records=None, width=1000
         p99_ms: the surface's budget.
         records: the past; by default the usual one.
         width: how many candidates may pass.
+        segment: the name of the user's attribute that divides users.
+        lists: what is popular in each segment, by its name, best first.
         settings: more settings of the surface.
     """
     town = Town()
@@ -54,6 +60,7 @@ def workshop(stages, *, ranker=None, p99_ms=PATIENT_MS, records=None, width=1000
         slo=sl.SLO(p99_ms=p99_ms),
         ranker=None if ranker is None else BoostedTrees(),
         value={town.engaged: 2.0, town.liked: 5.0},
+        segment=segment and town.user.attributes[segment],
         **settings,
     )
     state = town.state(records)
@@ -68,8 +75,20 @@ def workshop(stages, *, ranker=None, p99_ms=PATIENT_MS, records=None, width=1000
     retrieval = {
         number: source.model.fit(past) for number, source in enumerate(surface.sources) if source.model
     }
-    artifacts = FunnelArtifacts(release_items(), Popularity().fit(past), retrieval, rankers, encoding)
+    artifacts = FunnelArtifacts(
+        release_items(), Popularity().fit(past), retrieval, rankers, encoding,
+        segments=None if lists is None else segment_lists(lists),
+    )  # fmt: skip
     return Workshop(town, state, Funnel.build(town.app, surface, artifacts, state, width=width))
+
+
+def segment_lists(lists: Mapping[str, Sequence[str]]) -> FittedSegmentPopularity:
+    """What training would have made, had these been popular."""
+    numbers = {name: number for number, name in enumerate(release_items())}
+    items = np.full((len(lists), max(map(len, lists.values()))), -1, np.int32)
+    for row, names in zip(items, lists.values(), strict=True):
+        row[: len(names)] = [numbers[name] for name in names]
+    return FittedSegmentPopularity(tuple(lists), items, len(numbers))
 
 
 def encoding_columns(encoding: Encoding) -> tuple[FeatureColumn, ...]:

@@ -18,6 +18,7 @@ from shortlist.features.plan import make_plan
 from shortlist.models.contract import Examples, FeatureColumn
 from shortlist.models.errors import ModelFileError
 from shortlist.models.retrieval import Interactions
+from shortlist.models.segment_popularity import FittedSegmentPopularity
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.releases import ReleaseCorrupted, ReleaseForeign
 from shortlist.releases.artifacts import load_contents, save_contents
@@ -39,6 +40,7 @@ def declare() -> App:
         sources=[sl.Popular(n=10), sl.ItemToItem(n=10)],
         ranker=sl.BoostedTrees(),
         value={watched: 1.0},
+        segment=user.country,
     )
     app.surface("plain", sources=[sl.Popular(n=10)])
     return app
@@ -72,7 +74,12 @@ def surfaces(app) -> dict[str, FunnelArtifacts]:
     co_visitation = sl.CoVisitation().fit(interactions)
     return {
         "home": FunnelArtifacts(
-            ids, popularity, {0: popularity, 1: co_visitation}, {"watched": ranker}, encoding
+            ids,
+            popularity,
+            {0: popularity, 1: co_visitation},
+            {"watched": ranker},
+            encoding,
+            FittedSegmentPopularity(("é", "NL"), np.array([[3, 1, 2], [7, -1, -1]], np.int32), NUM_ITEMS),
         ),
         "plain": FunnelArtifacts(ids, popularity, {0: popularity}, {}, encoding),
     }
@@ -100,6 +107,15 @@ def test_what_is_saved_comes_back(app, surfaces, folder):
         before.encoding.categories,
     )
     assert (loaded["plain"].retrieval.keys(), loaded["plain"].rankers) == ({0}, {})
+    lists = {name: items.tolist() for name, items in after.segments.lists().items()}
+    assert lists == {"é": [3, 1, 2], "NL": [7]}
+    assert loaded["plain"].segments is None
+
+
+def test_a_surface_without_segments_is_written_as_before_segments_were(folder):
+    surfaces = msgspec.json.decode((folder / "contents.json").read_bytes())["surfaces"]
+    assert list(surfaces["plain"]) == ["popularity", "sources", "rankers"]
+    assert list(surfaces["home"]) == ["popularity", "sources", "rankers", "segments"]
 
 
 def test_without_rankers_there_is_no_encoding(app, surfaces, tmp_path):
@@ -148,8 +164,9 @@ def test_a_model_of_a_kind_nobody_knows_is_refused(app, folder):
 
 
 @pytest.mark.parametrize("path", ["../elsewhere", "/tmp/elsewhere", "surfaces/../../elsewhere"])
-def test_a_model_outside_the_release_is_refused(app, folder, path):
-    changed(folder, lambda home: home["sources"]["1"].update(path=path))
+@pytest.mark.parametrize("model", [lambda home: home["sources"]["1"], lambda home: home["segments"]])
+def test_a_model_outside_the_release_is_refused(app, folder, path, model):
+    changed(folder, lambda home: model(home).update(path=path))
     with pytest.raises(ReleaseCorrupted, match="models inside the release"):
         load_contents(folder, app)
 
@@ -164,6 +181,13 @@ def test_a_popularity_of_other_items_is_refused(app, folder):
     ItemIds.of(["v1"]).save(folder)
     with pytest.raises(ReleaseCorrupted, match="popularity of 1 items"):
         load_contents(folder, app)
+
+
+def test_lists_of_segments_of_other_items_are_refused(app, surfaces, tmp_path):
+    other = FittedSegmentPopularity((), np.empty((0, 0), np.int32), 7)
+    save_contents(tmp_path, {**surfaces, "home": replace(surfaces["home"], segments=other)})
+    with pytest.raises(ReleaseCorrupted, match=r"lists of 30 items.*of 7"):
+        load_contents(tmp_path, app)
 
 
 def test_a_source_of_other_items_is_refused(app, surfaces, tmp_path):

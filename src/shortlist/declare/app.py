@@ -112,6 +112,7 @@ class App:
         rerank: Sequence[Stage] = (),
         k: int = 20,
         slo: SLO | None = None,
+        segment: object = None,
     ) -> Surface:
         """Declare one place where the product chooses: a feed, a related list.
 
@@ -124,12 +125,14 @@ class App:
             rerank: stages that order the ranked candidates, in order.
             k: how many to show.
             slo: the latency promise; by default a p99 of 50 ms.
+            segment: an attribute of the user, such as `user.country`: when nothing personal can be shown,
+                what is popular among those with the same value is shown before what everybody likes.
         """
         self._claim("surface", name, self.surfaces)
-        self._required_pair(f"surface {name}")
+        user, _ = self._required_pair(f"surface {name}")
         self.surfaces[name] = surface = declare_surface(
             name, sources=sources, filters=filters, ranker=ranker, value=value, rerank=rerank, k=k,
-            slo=slo if slo is not None else SLO(), labels=self.labels,
+            slo=slo if slo is not None else SLO(), segment=segment, labels=self.labels, user=user,
         )  # fmt: skip
         return surface
 

@@ -38,6 +38,8 @@ def description(app: App) -> dict[str, object]:
                 "ranker": repr(surface.ladder),
                 "value": {str(label): weight for label, weight in surface.value.items()},
                 "rerank": [repr(stage) for stage in surface.rerank],
+                # Left out where there is none: a surface keeps the fingerprint it had before segments were.
+                **({} if surface.segment is None else {"segment": str(surface.segment)}),
             }
             for name, surface in sorted(app.surfaces.items())
         },

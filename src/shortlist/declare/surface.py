@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
+from shortlist.declare.entities import Entity
 from shortlist.declare.errors import DeclarationError
+from shortlist.declare.expressions import Attribute
+from shortlist.declare.feature_checks import KEY_TYPES
 from shortlist.declare.features import Feature
 from shortlist.declare.labels import Label
 
@@ -83,6 +86,7 @@ class Surface:
     rerank: tuple[Stage, ...]
     k: int
     slo: SLO
+    segment: Attribute | None = None
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -99,6 +103,7 @@ class Surface:
             f"value   = {{{value}}}",
             f"rerank  = {list(self.rerank)}",
             f"k = {self.k}, p99 = {self.slo.p99_ms:g} ms",
+            *([] if self.segment is None else [f"segment = {self.segment}"]),
         ]
         return "\n".join([f'surface("{self.surface_name}")', *(f"  {line}" for line in lines)])
 
@@ -113,13 +118,16 @@ def declare_surface(
     rerank: Sequence[Stage],
     k: int,
     slo: SLO,
+    segment: object,
     labels: Mapping[str, Label],
+    user: Entity,
 ) -> Surface:
     """Check and build a surface; `App.surface` gives the arguments.
 
     Raises:
         DeclarationError: for a stage in the wrong place, a surface without sources, a ranker
-            without value, a value over a label of another app, or a `k` outside 1 to 1000.
+            without value, a value over a label of another app, a `k` outside 1 to 1000, or a
+            segment that is no named attribute of the user.
     """
     thing = f"surface {name}"
     _check_roles(f"{thing}, sources", sources, "source")
@@ -171,7 +179,29 @@ def declare_surface(
             mend="Say what a positive is worth: value={engaged: 1.0}.",
         )
     ladder = ranker if isinstance(ranker, Ladder) else None if ranker is None else Ladder(ranker)
-    return Surface(name, tuple(sources), tuple(filters), ladder, weights, tuple(rerank), k, slo)
+    segment = _checked_segment(f"{thing}, segment", segment, user)
+    return Surface(name, tuple(sources), tuple(filters), ladder, weights, tuple(rerank), k, slo, segment)
+
+
+def _checked_segment(thing: str, segment: object, user: Entity) -> Attribute | None:
+    if segment is None:
+        return None
+    if not isinstance(segment, Attribute) or segment.type not in KEY_TYPES:
+        kind = f" ({segment.type})" if isinstance(segment, Attribute) else ""
+        raise DeclarationError(
+            thing,
+            expected=f"an attribute of type {' or '.join(KEY_TYPES)}",
+            received=f"{segment!r}{kind}",
+            mend="Divide users by a name, as in user.country; declare a number that is a name as str.",
+        )
+    if segment.entity is not user:
+        raise DeclarationError(
+            thing,
+            expected=f"an attribute of {user}, who chooses",
+            received=str(segment),
+            mend=f"{user} has {sorted(user.attributes)}.",
+        )
+    return segment
 
 
 def _prints(stage: object) -> bool:

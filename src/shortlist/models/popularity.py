@@ -42,12 +42,16 @@ class Popularity(RetrievalModel):
         self, interactions: Interactions, *, seed: int = 0, progress: Progress | None = None
     ) -> FittedPopularity:
         """Sum the decayed weights; `seed` changes nothing."""
+        decayed_N = self.decayed(interactions)
+        scores_I = np.bincount(interactions.items, weights=decayed_N, minlength=interactions.num_items)
+        return FittedPopularity(scores_I.astype(np.float32))
+
+    def decayed(self, interactions: Interactions) -> NDArray[np.float64]:
+        """Return what is left of each interaction's weight, float64 [N]."""
         times_N = interactions.times_us
         newest_us = times_N[-1] if len(times_N) else 0
         num_half_lives_N = (newest_us - times_N) / duration_us("Popularity.half_life", self.half_life)
-        decayed_N = interactions.weights * np.exp2(-num_half_lives_N)
-        scores_I = np.bincount(interactions.items, weights=decayed_N, minlength=interactions.num_items)
-        return FittedPopularity(scores_I.astype(np.float32))
+        return np.asarray(interactions.weights * np.exp2(-num_half_lives_N), np.float64)
 
 
 class FittedPopularity(FittedRetrieval):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from shortlist.declare.app import App
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.surface import Surface
 from shortlist.features.online import OnlineState
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.pipeline.errors import FunnelError
-from shortlist.pipeline.merge import Candidates
+from shortlist.pipeline.fallback import Fallback
 from shortlist.pipeline.named import Named, stage_names
 from shortlist.pipeline.passage import Phases
 from shortlist.pipeline.rank import Ranker
@@ -27,7 +25,6 @@ from shortlist.stages.contract import (
 )
 from shortlist.stages.rankers.expected_value import ExpectedValue
 
-FALLBACK_ITEMS = 1000
 MAX_SOURCES = 62  # a candidate's sources are the bits of an int64
 
 
@@ -40,15 +37,13 @@ def bind(
         FunnelError: when the release lacks what a source needs.
         DeclarationError: when a stage does not fit the app or stands in the wrong place.
     """
-    popular = codes[artifacts.popularity.top(FALLBACK_ITEMS)[0]]
-    popular = popular[popular >= 0]
     filters = _filters(app, surface)
     return Phases(
         retrieve=Retrieve(_sources(app, surface, artifacts, codes), width),
         filters=filters,
         ranker=_ranker(surface, artifacts),
         rerankers=_rerankers(app, surface),
-        standby=Standby(Candidates(popular, np.zeros(len(popular), np.int64)), filters),
+        standby=Standby(Fallback.of(surface, artifacts, codes), filters),
     )
 
 

@@ -4,9 +4,10 @@
 
 Whatever a stage does, the caller gets an answer within the surface's budget, marked with what went
 wrong: a source that is late or throws is left out; features and ranker leave the sources' order, a
-re-ranker the order before it. When no candidate is left, the release's most popular items go through
-the same filters and re-rankers; when a filter is late or broken, or everything is, the list that was
-filtered beforehand for somebody of whom nothing is known stands in, see `standby`.
+re-ranker the order before it. When no candidate is left, the most popular items of the user's segment
+go through the same filters and re-rankers, then everybody's, see `fallback`; when a filter is late or
+broken, or everything is, such a list that was filtered beforehand for somebody of whom nothing is known
+stands in, see `standby`.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from shortlist.pipeline.trace import StageTrace
 from shortlist.stages.contract import Filter, Query, Reranker, Slate
 
 FALLBACK = "fallback"
-"""The stand-in for sources that brought nothing: the most popular items of the release."""
+"""The stand-in for sources that brought nothing: the most popular items, see `fallback`."""
 
 _GRACE = 0.05  # of the budget: a stage that began just before its deadline is not stuck yet
 
@@ -161,26 +161,31 @@ class Passage:
         self._narrow(leg, self.record.candidates)
         if len(self._kept):
             return
-        popular = self._phases.standby.popular
+        fallback = self._phases.standby.fallback
+        for rung in fallback.rungs(self._query):
+            stand_in = fallback.lists[rung]
+            with leg:
+                self._show_instead(stand_in.candidates)
+            is_trouble = self._narrow(leg, stand_in.candidates)
+            with leg:
+                if len(self._kept):
+                    self.record.degraded.append(f"no candidates: {stand_in.name} instead")
+                    return
+                if is_trouble:
+                    self._stand_by()
+                    return
         with leg:
-            self.record.is_fallback = True
-            self.record.stages.append(StageTrace(FALLBACK, "fallback", 0, len(popular)))
-        self._narrow(leg, popular)
-        with leg:
-            if len(self._kept):
-                self.record.degraded.append("no candidates: the most popular instead")
-            elif self._narrowing is not None and self._narrowing.is_trouble:
-                self._stand_by()
-            else:
-                self.record.degraded.append("no candidates: nothing to show")
+            self.record.degraded.append("no candidates: nothing to show")
 
-    def _narrow(self, leg: Leg, candidates: Candidates) -> None:
+    def _narrow(self, leg: Leg, candidates: Candidates) -> bool:
+        """Pass candidates through the filters; tell whether a filter was late or broken."""
         phases = self._phases
         narrowing = Narrowing(phases.filters, candidates, self.record)
         with leg:
             self._narrowing = narrowing
         narrowing.run(leg, self._query)
         self._kept = narrowing.kept
+        return narrowing.is_trouble
 
     def _ranked(self, leg: Leg) -> Slate:
         phases = self._phases
@@ -197,11 +202,15 @@ class Passage:
 
     def _stand_by(self) -> None:
         """Take the list that was filtered beforehand."""
-        self.record.is_fallback = True
-        self._kept = self._phases.standby.candidates()
-        self.record.stages.append(StageTrace(FALLBACK, "fallback", 0, len(self._kept)))
-        instead = "the most popular that anybody may see instead" if len(self._kept) else "nothing to show"
+        ready = self._phases.standby.ready(self._query)
+        self._kept = NOBODY if ready is None else ready.candidates
+        self._show_instead(self._kept)
+        instead = "nothing to show" if ready is None else f"{ready.name} that anybody may see instead"
         self.record.degraded.append(f"no candidates: {instead}")
+
+    def _show_instead(self, candidates: Candidates) -> None:
+        self.record.is_fallback = True
+        self.record.stages.append(StageTrace(FALLBACK, "fallback", 0, len(candidates)))
 
     def _take_over(self, leg: Leg, now_s: float) -> Leg | None:
         """Take the request from a worker that is stuck; None when it is not, or not yet."""

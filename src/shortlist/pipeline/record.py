@@ -46,7 +46,7 @@ class Record:
         removed: what each filter removed, in order, by its name.
         ranked: the evidence for the ranking; None when nothing was ranked.
         slates: the slate after the ranker and after each re-ranker, by its name.
-        is_fallback: whether the most popular items had to stand in.
+        is_fallback: whether the most popular items, everybody's or the user's segment's, had to stand in.
     """
 
     stages: list[StageTrace] = field(default_factory=list)

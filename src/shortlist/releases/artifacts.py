@@ -4,6 +4,7 @@ item_ids.npy, item_starts.npy            the ids of items 0..I-1, as the models 
 encoding.json                            how the rankers' features are made; absent without rankers
 contents.json                            what lies where: for each surface, the kind and folder of each model
 surfaces/<surface>/popularity/           the order of its fallback list
+surfaces/<surface>/segments/             the lists of segments of users; absent where none are declared
 surfaces/<surface>/sources/<place>/      what a source's model became, by its place in the surface
 surfaces/<surface>/rankers/<label>/      what predicts a label
 """
@@ -24,6 +25,7 @@ from shortlist.models.contract import FittedRanker
 from shortlist.models.discovery import fitted_class
 from shortlist.models.popularity import FittedPopularity
 from shortlist.models.retrieval import FittedRetrieval
+from shortlist.models.segment_popularity import FittedSegmentPopularity
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.releases.errors import ReleaseCorrupted, ReleaseForeign
 from shortlist.releases.item_ids import ItemIds
@@ -39,10 +41,11 @@ class _Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str
 
 
-class _Surface(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Surface(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     popularity: _Model
     sources: dict[int, _Model]
     rankers: dict[str, _Model]
+    segments: _Model | None = None
 
 
 class _Contents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +82,7 @@ def save_contents(folder: Path, surfaces: Mapping[str, FunnelArtifacts]) -> None
                 for place in one.retrieval
             },
             {label: _save(folder, f"{base}/rankers/{label}", one.rankers[label]) for label in one.rankers},
+            None if one.segments is None else _save(folder, f"{base}/segments", one.segments),
         )
     encoded = msgspec.json.encode(_Contents(contents, bool(encodings)))
     (folder / CONTENTS).write_bytes(msgspec.json.format(encoded, indent=1) + b"\n")
@@ -121,24 +125,40 @@ def load_contents(folder: Path, app: App) -> dict[str, FunnelArtifacts]:
             {place: _load_retrieval(folder, model, len(item_ids)) for place, model in found.sources.items()},
             {label: _load_ranker(folder, model, encoding) for label, model in found.rankers.items()},
             encoding,
+            None if found.segments is None else _load_segments(folder, found.segments, len(item_ids)),
         )
     return loaded
 
 
-def _save(folder: Path, path: str, fitted: FittedRanker | FittedRetrieval) -> _Model:
+def _save(
+    folder: Path, path: str, fitted: FittedRanker | FittedRetrieval | FittedSegmentPopularity
+) -> _Model:
     (folder / path).mkdir(parents=True)
     fitted.save(folder / path)
     return _Model(fitted.kind, path)
 
 
 def _load(folder: Path, model: _Model, role: type[Fitted]) -> Fitted:
-    inside = PurePosixPath(model.path)
-    if inside.is_absolute() or ".." in inside.parts:
-        raise _corrupted(folder / CONTENTS, "models inside the release", repr(model.path))
+    inside = _inside(folder, model)
     found = fitted_class(model.kind)
     if not issubclass(found, role):
-        raise _corrupted(folder / model.path, f"a {role.__name__}", f"a {model.kind}")
-    return found.load(folder / model.path)
+        raise _corrupted(inside, f"a {role.__name__}", f"a {model.kind}")
+    return found.load(inside)
+
+
+def _inside(folder: Path, model: _Model) -> Path:
+    path = PurePosixPath(model.path)
+    if path.is_absolute() or ".." in path.parts:
+        raise _corrupted(folder / CONTENTS, "models inside the release", repr(model.path))
+    return folder / path
+
+
+def _load_segments(folder: Path, model: _Model, num_items: int) -> FittedSegmentPopularity:
+    segments = FittedSegmentPopularity.load(_inside(folder, model))
+    if segments.num_items != num_items:
+        expected = f"lists of {num_items} items, as {folder} has"
+        raise _corrupted(folder / model.path, expected, f"of {segments.num_items}")
+    return segments
 
 
 def _load_item_ids(folder: Path) -> ItemIds:

@@ -67,4 +67,5 @@ app.surface(
     rerank=[sl.AtMost(1, per=video.creator), sl.Diversify(video.topic), sl.Explore(slots=2)],
     k=20,
     slo=sl.SLO(p99_ms=50),
+    segment=user.country,  # who is new is shown what the country watches, before what everybody does
 )
