@@ -16,6 +16,7 @@ from shortlist.cli import (
     import_history,
     init,
     ladder,
+    load,
     recommend,
     releases,
     serve,
@@ -95,7 +96,7 @@ def shortlist(
 
 _VERBS: dict[str, ModuleType] = {
     "demo": demo, "init": init, "check": check, "world": world, "import": import_history, "train": train,
-    "ladder": ladder, "backtest": backtest, "serve": serve, "recommend": recommend,
+    "ladder": ladder, "backtest": backtest, "serve": serve, "recommend": recommend, "load": load,
 }  # fmt: skip
 
 for name, verb in _VERBS.items():

@@ -47,15 +47,13 @@ class Requirement:
         if found is None or found[1] not in _MEASURES:
             raise LoadError(
                 f"requirement {text!r}",
-                expected=f"one of {', '.join(_MEASURES)}, then = and a limit, then @ and a rate if one is meant",
+                expected=f"one of {', '.join(_MEASURES)}, then = and a limit, then perhaps @ and a rate",
                 received=f"the measure {found[1]!r}" if found is not None else "another form",
                 mend="As in p99=10ms@200rps, p50=3ms, errors=0.1%.",
             )
         thing = f"requirement {text!r}"
         if found[1] in _QUANTILES:
             limit = positive(thing, found[2], MILLISECONDS)
-            if found[2].strip()[-1].isdigit():
-                raise LoadError(thing, expected="a unit", received=found[2], mend="As in p99=10ms.")
         else:
             limit = amount(thing, found[2], SHARE)
         rate_rps = None if found[3] is None else positive(thing, found[3], RATE)
@@ -66,16 +64,18 @@ class Requirement:
         if self.measure in _QUANTILES:
             value = run.requests.quantile(_QUANTILES[self.measure])
             shown = f"{self.measure} was {ms_text(value)} ms" if math.isfinite(value) else self._never(run)
+        elif self.measure == "errors":
+            value = run.requests.share_failed
+            shown = f"{value:.2%} had no answer with 200"
         else:
-            failed, degraded = run.requests.share_failed, run.requests.share_degraded
-            value = failed if self.measure == "errors" else degraded
-            shown = f"{self.measure} were {value:.2%}" if self.measure == "errors" else f"{value:.2%} was"
+            value = run.requests.share_degraded
+            shown = f"{value:.2%} of the answers were degraded"
         is_met = run.requests.num > 0 and value <= self.limit
         if not is_met and run.is_generator_late:
             late_ms = ms_text(run.lateness.p99_ms or 0.0)
-            shown += f"; the generator itself was late by {late_ms} ms at p99, so the server may be better"
+            shown += f" (the generator itself was late by {late_ms} ms at p99: the server may be better)"
         return Verdict(requirement=self.text, is_met=is_met, found=f"{shown} at {run.rate_rps:g} rps")
 
     def _never(self, run: Run) -> str:
         share = run.requests.share_failed
-        return f"{self.measure} was never reached, for {share:.2%} of the requests had no answer with 200,"
+        return f"{self.measure} was never reached, with {share:.2%} of the requests without an answer of 200"
