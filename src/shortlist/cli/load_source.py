@@ -127,7 +127,8 @@ def with_release(report: Report, project: Project) -> Report:
     except ReleaseNotFound:  # of a server elsewhere
         return report
     catalogue = {"items": len(json.loads(release.path(ITEMS).read_bytes()))}
-    catalogue |= {"records of the log learned from": release.metadata.as_of_seq}
+    catalogue["records learned from"] = release.metadata.as_of_seq
+    catalogue["bytes of the release"] = sum(entry.size for entry in release.manifest.files.values())
     index = {
         name.removesuffix("/index.json"): json.loads(release.path(name).read_bytes()).get("report")
         for name in release.manifest.files

@@ -17,6 +17,7 @@ from shortlist.cli import (
     init,
     ladder,
     load,
+    plan,
     recommend,
     releases,
     serve,
@@ -96,7 +97,8 @@ def shortlist(
 
 _VERBS: dict[str, ModuleType] = {
     "demo": demo, "init": init, "check": check, "world": world, "import": import_history, "train": train,
-    "ladder": ladder, "backtest": backtest, "serve": serve, "recommend": recommend, "load": load,
+    "ladder": ladder, "backtest": backtest, "serve": serve, "recommend": recommend,
+    "load": load, "plan": plan,
 }  # fmt: skip
 
 for name, verb in _VERBS.items():

@@ -107,17 +107,17 @@ class _Drive:
         self._zero_s = time.perf_counter() + _START_IN_S
         num_noticed = num_sent = 0
         while num_sent < len(due_s) or self._under_way:
-            now_s = self._now_s()
+            now_s, num_before = self._now_s(), num_noticed
             while num_noticed < len(due_s) and due_s[num_noticed] <= now_s:
                 if due_s[num_noticed] >= self._warm_up_s:
                     outcome.lateness.add(1000 * (now_s - due_s[num_noticed]))
-                outcome.num_waited += not self._free
                 num_noticed += 1
             while num_sent < num_noticed and (
                 self._free or self._now_s() - due_s[num_sent] >= self._timeout_s
             ):
                 self._send(num_sent)
                 num_sent += 1
+            outcome.num_waited += num_noticed - max(num_sent, num_before)
             self._give_up_the_late()
             self._tell_of_the_second()
             self._wait(num_sent, num_noticed)
@@ -221,7 +221,7 @@ class _Drive:
         if self._told_s > self._warm_up_s and (second.num or not is_last):
             self._outcome.seconds.append(second)
         self._outcome.requests.merge(second)
-        if self._tell is not None:
+        if self._tell is not None and not is_last:  # a part of a second would look like a bad one
             self._tell(now_s, second)
 
     def _release(self, connection: Connection) -> None:
