@@ -44,10 +44,13 @@ def test_what_was_measured_replaces_what_was_assumed():
     assert costs.training_bytes == ASSUMED.training_bytes
 
 
-def test_the_lowest_rate_is_what_a_request_costs():
-    low = msgspec.structs.replace(costing(run_of([4.0] * 10), cpu_s=0.5), rate_rps=10.0)
-    shrunk = costing(run_of([90.0] * 10), cpu_s=0.1)
-    assert measured_by(report_of(shrunk, low)).request_cpu_ms.value == pytest.approx(5.0)
+def test_a_request_costs_what_it_does_before_the_server_does_less_for_it():
+    idle = msgspec.structs.replace(costing(run_of([4.0] * 10), cpu_s=0.9), rate_rps=10.0)
+    busy = costing(run_of([6.0] * 10), cpu_s=0.5)
+    shrunk = msgspec.structs.replace(costing(run_of([90.0] * 10, degraded=2), cpu_s=0.1), rate_rps=900.0)
+    costs = measured_by(report_of(shrunk, idle, busy))
+    assert costs.request_cpu_ms.value == pytest.approx(5.0)
+    assert costs.floor_p99_ms.value == pytest.approx(4.0, rel=0.01)
 
 
 def test_a_server_that_tells_nothing_leaves_the_assumptions():

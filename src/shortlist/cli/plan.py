@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from shortlist.plan.demand import Demand, Fleet
     from shortlist.plan.sizing import Plan, Tier
 
-_PROBE_RPS, _PROBE_S, _PROBE_WARM_UP_S = 20.0, 8.0, 3.0
+_PROBES = ((20.0, 0.0), (60.0, 0.0), (60.0, 2.0))
+"""Requests a second, and events beside each."""
+_PROBE_S, _PROBE_WARM_UP_S = 8.0, 2.0
 
 EXAMPLES = (
     "shortlist plan --rps 2000",
@@ -166,7 +168,9 @@ def _report(project: Project, app: Path, surface: str, measured: Path | None, st
 
 
 def _probe(project: Project, app: Path, surface: str, steps: Steps) -> Report:
-    """Ask a server of our own for a few seconds, without events and then with, at a rate that is easy."""
+    """Ask a server of our own at two rates that are easy, and at the higher with events beside."""
+    import msgspec
+
     from shortlist.load.measure import Load
     from shortlist.load.session import Asked, run_session
 
@@ -174,16 +178,14 @@ def _probe(project: Project, app: Path, surface: str, steps: Steps) -> Report:
     source = Source.of(project, None, 0.05, needs_events=True)
     with server_at(project, app, "", steps) as address:
         requests = source.requests(address, surface, is_preview=False, seed=0)
-        loads = [
-            Load(duration_s=_PROBE_S, warm_up_s=_PROBE_WARM_UP_S, events_per_request=events)
-            for events in (0.0, 2.0)
-        ]
-        alone, beside = (
+        reports = [
             run_session(
-                address, surface, slo_p99_ms, requests, load, Asked(rate_rps=_PROBE_RPS), told_by(steps)
+                address, surface, slo_p99_ms, requests,
+                Load(duration_s=_PROBE_S, warm_up_s=_PROBE_WARM_UP_S, events_per_request=events),
+                Asked(rate_rps=rate_rps), told_by(steps),
             )
-            for load in loads
-        )
-    import msgspec
-
-    return with_release(msgspec.structs.replace(alone, runs=alone.runs + beside.runs), project)
+            for rate_rps, events in _PROBES
+        ]  # fmt: skip
+        steps.end()
+    runs = [run for report in reports for run in report.runs]
+    return with_release(msgspec.structs.replace(reports[-1], runs=runs), project)

@@ -82,9 +82,11 @@ def beyond(plan: Plan) -> list[str]:
     if processes > 1:
         needs.append(f"a log that {processes:,} server processes share: the embedded one is one process's")
     if plan.serving.groups > 1:
-        needs.append(f"users in {plan.serving.groups:,} partitions, and requests routed by user")
+        needs.append(f"users in {plan.serving.groups:,} partitions, with requests routed by user")
     if plan.index is not None:
-        needs.append(f"the index in {plan.index.groups:,} shards, which every request asks")
+        needs.append(
+            f"the index on machines of its own, in {plan.index.groups:,} shard(s) that every request asks"
+        )
     if plan.log.partitions > 1:
         needs.append(f"the log in {plan.log.partitions:,} partitions, by user")
     return needs

@@ -48,6 +48,7 @@ class Costs:
         return tuple(getattr(self, one.name) for one in fields(self))
 
 
+_UNWELL = 0.01
 _UNKNOWN = "never measured: bring a load report, --measured FILE"
 _SEARCH = "inverted lists over a million vectors of 64 numbers, 16 of 1,024 lists read"
 _RECIPE = "two trainings of the video recipe, on 26 k and 101 k records: what the larger took more"
@@ -83,9 +84,10 @@ ASSUMED = Costs(
 def measured_by(report: Report, costs: Costs = ASSUMED) -> Costs:
     """Take from a load report what it measured; the rest stays as it was.
 
-    A request's processor time is of the lowest rate at which the server was not refusing, for there it is
-    not yet shrinking its funnel. With runs that sent events beside requests and runs that did not, the
-    difference is the cost of an event.
+    A request's processor time is that of the highest rate at which next to nothing failed or was degraded:
+    a server does something even when nobody asks, and beyond that rate it does less for each. The p99
+    without a queue is that of the lowest rate. Where some runs sent events beside the requests, what those
+    took more is the cost of an event.
 
     Raises:
         PlanError: when the report holds no run with answers.
@@ -97,9 +99,11 @@ def measured_by(report: Report, costs: Costs = ASSUMED) -> Costs:
         )
     why = f"load report of {report.made_at:%Y-%m-%d %H:%M}, release {report.release[:12]}"
     plain = [run for run in runs if run.events_per_request == 0] or runs
-    base = min(plain, key=lambda run: run.rate_rps)
-    floor_p99_ms = min(run.requests.answered.p99_ms or 0.0 for run in plain if run.rate_rps == base.rate_rps)
-    values = {"floor_p99_ms": floor_p99_ms}
+    least_rps = min(run.rate_rps for run in plain)
+    lowest = [run for run in plain if run.rate_rps == least_rps]
+    healthy = [run for run in plain if max(run.requests.share_failed, run.requests.share_degraded) <= _UNWELL]
+    base = max(healthy or lowest, key=lambda run: run.rate_rps)
+    values = {"floor_p99_ms": min(run.requests.answered.p99_ms or 0.0 for run in lowest)}
     request_cpu_ms = base.server.cpu_ms_per_request
     if request_cpu_ms is not None:
         values["request_cpu_ms"] = request_cpu_ms
