@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,11 +14,15 @@ from shortlist.online.similar import SimilarItems
 from shortlist.online.telemetry import Telemetry
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.pipeline.funnel import Funnel
+from shortlist.pipeline.numbering import item_codes
 from shortlist.releases.artifacts import load_contents
 from shortlist.releases.errors import ReleaseError
 from shortlist.releases.manifest import ReleaseId
 from shortlist.releases.registry import Registry
-from shortlist.stages.contract import Query
+from shortlist.stages.contract import Items, Query
+
+_PATIENCE_MS = 60_000.0
+_PAUSE_S = 0.001
 
 _logger = logging.getLogger(__name__)
 
@@ -66,10 +69,16 @@ class Loader:
         if current is None:
             return
         self._point_at(current)
+        self._refresh()
         if not self._follow(current) and self.serving is None:
             # After a restart there is no old one to stay with: the newest that still works serves.
             earlier = dict.fromkeys(move.id for move in self._registry.history())
             any(self._follow(ReleaseId(id)) for id in earlier if id != current)
+
+    def _refresh(self) -> None:
+        if self.serving is not None:
+            for funnel in self.serving.funnels.values():
+                funnel.refresh()
 
     def _point_at(self, id: ReleaseId) -> None:
         if id != self._pointed:
@@ -94,28 +103,27 @@ class Loader:
     def _load(self, id: ReleaseId) -> Serving:
         release = self._registry.open(id, self._fingerprint)
         artifacts = load_contents(release.folder, self._app)
+        item_ids = next(iter(artifacts.values())).item_ids
+        pause_s = 0.0 if self.serving is None else _PAUSE_S
+        codes = item_codes(self._state.items.vocabulary, item_ids, pause_s)
         funnels = {
-            name: Funnel.build(self._app, surface, artifacts[name], self._state)
+            name: Funnel.build(self._app, surface, artifacts[name], self._state, codes=codes)
             for name, surface in self._app.surfaces.items()
         }
         for funnel in funnels.values():
             self._warm(funnel)
-        return Serving(id, funnels, self._similar(artifacts))
-
-    def _similar(self, artifacts: Mapping[str, FunnelArtifacts]) -> SimilarItems | None:
-        for one in artifacts.values():
-            for model in one.retrieval.values():
-                if isinstance(model, FittedCoVisitation):
-                    codes = self._state.items.vocabulary.codes(one.item_ids)
-                    return SimilarItems(model, one.item_ids, codes)
-        return None
+        return Serving(id, funnels, _similar(artifacts, codes))
 
     def _warm(self, funnel: Funnel) -> None:
-        """Answer once for nobody and once for somebody, so that no request waits for a compiler."""
-        for user in (-1, 0)[: 1 + bool(len(self._state.users))]:
+        """Answer for nobody and for somebody, so that no request waits for a compiler or a page.
+
+        Twice: the second time shows which sources are quick.
+        """
+        for user in 2 * (-1, 0)[: 1 + bool(len(self._state.users))]:
             time_us = self._state.moment(now_us())
             query = Query(user, funnel.surface.k, time_us, {}, seed=0, state=self._state)
-            funnel.recommend(query, budget_ms=math.inf)
+            # A stage that hangs must not keep whoever follows the pointer for ever.
+            funnel.recommend(query, budget_ms=_PATIENCE_MS)
 
     def _refuse(self, id: ReleaseId, error: Exception) -> None:
         is_told = id in self._refused
@@ -125,6 +133,14 @@ class Loader:
         self._telemetry.swaps.labels("refused").inc()
         is_foreseen = isinstance(error, (ValueError, OSError))
         _logger.error("release %s is refused: %s", id[:12], error, exc_info=None if is_foreseen else error)
+
+
+def _similar(artifacts: Mapping[str, FunnelArtifacts], codes: Items) -> SimilarItems | None:
+    for one in artifacts.values():
+        for model in one.retrieval.values():
+            if isinstance(model, FittedCoVisitation):
+                return SimilarItems(model, one.item_ids, codes)
+    return None
 
 
 def _may_pass(error: Exception) -> bool:
