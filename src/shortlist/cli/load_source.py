@@ -119,14 +119,14 @@ def told_by(steps: Steps) -> Callable[[str, float, float, Tally], None]:
 def with_release(report: Report, project: Project) -> Report:
     """Add what the project knows of the release that served: its catalogue, and how good its indexes are."""
     from shortlist.releases import Registry, ReleaseNotFound
-    from shortlist.releases.artifacts import ITEMS
+    from shortlist.releases.item_ids import ItemIds
 
     registry = Registry(project.releases)
     try:
         release = registry.open(report.release)
     except ReleaseNotFound:  # of a server elsewhere
         return report
-    catalogue = {"items": len(json.loads(release.path(ITEMS).read_bytes()))}
+    catalogue = {"items": len(ItemIds.load(release.folder))}
     catalogue["records learned from"] = release.metadata.as_of_seq
     catalogue["bytes of the release"] = sum(entry.size for entry in release.manifest.files.values())
     index = {
