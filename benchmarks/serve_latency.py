@@ -25,7 +25,7 @@ from shortlist.cli.load_source import Source
 from shortlist.cli.project import Project
 from shortlist.load.connection import Address
 from shortlist.load.measure import Load
-from shortlist.load.report import Run
+from shortlist.load.report import Report
 from shortlist.load.session import Asked, run_session
 
 SURFACE = "home"
@@ -91,7 +91,7 @@ def build(folder: Path) -> None:
     Registry(folder / "releases").promote(release)
 
 
-def drive(data: Path, url: str, rate: float, seconds: float) -> Run:
+def drive(data: Path, url: str, rate: float, seconds: float) -> Report:
     """Drive the server as `shortlist load` does, with an event for every fifth request."""
     from shortlist.recipes.video.app import app
 
@@ -100,8 +100,7 @@ def drive(data: Path, url: str, rate: float, seconds: float) -> Run:
     requests = source.requests(address, SURFACE, is_preview=False, seed=1)
     load = Load(seconds, WARM_UP_S, "constant", EVENTS_PER_REQUEST, num_connections=NUM_CONNECTIONS)
     slo_p99_ms = app.surfaces[SURFACE].slo.p99_ms
-    (run,) = run_session(address, SURFACE, slo_p99_ms, requests, load, Asked(rate_rps=rate)).runs
-    return run
+    return run_session(address, SURFACE, slo_p99_ms, requests, load, Asked(rate_rps=rate))
 
 
 def stage_means(metrics: str) -> dict[str, float]:
@@ -118,9 +117,10 @@ def server_mean_ms(metrics: str) -> float:
     return 1000 * float(total) / float(count)
 
 
-def report(run: Run, metrics: str) -> None:
+def report(driven: Report, metrics: str) -> None:
     """Print the figures."""
-    print_run(run, "of the benchmark")
+    for run in driven.runs:
+        print_run(run, driven.release)
     stages = stage_means(metrics)
     print("mean ms of each stage (sources side by side), then inside the server:")
     for stage, mean in sorted(stages.items(), key=lambda one: -one[1]):
@@ -150,10 +150,10 @@ def main() -> None:
         command = [sys.executable, __file__, "--serve", "--data", str(data)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             url = server.stdout.readline().strip()
-            run = drive(data, url, asked.rate, asked.seconds)
+            driven = drive(data, url, asked.rate, asked.seconds)
             metrics = urlopen(f"{url}/metrics").read().decode()
             server.terminate()
-    report(run, metrics)
+    report(driven, metrics)
 
 
 if __name__ == "__main__":

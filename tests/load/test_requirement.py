@@ -25,7 +25,8 @@ def run_of(latencies_ms, refused: int = 0, degraded: int = 0, late_ms: float = 0
     return Run(
         rate_rps=200, duration_s=1, warm_up_s=0, arrivals="poisson", events_per_request=0, achieved_rps=200,
         goodput_rps=200, requests=Fate.of(tally), events=Fate.of(Tally()),
-        lateness=Spread.of(Histogram.of([late_ms])), num_waited=0, seconds=[], server=cost,
+        lateness=Spread.of(Histogram.of([late_ms])), generator_cpu_s=0.1, num_waited=0, seconds=[],
+        server=cost,
     )  # fmt: skip
 
 

@@ -91,6 +91,8 @@ def _facts(run: Run) -> list[str]:
             f"server: {cost.cpu_ms_per_request:.2f} ms of processor a request, "
             f"{cost.resident_bytes / 1e6:,.0f} MB of memory"
         )
+    num_sent = max(cost.num_requests + cost.num_events, 1)
+    lines.append(f"generator: {1e6 * run.generator_cpu_s / num_sent:.0f} us of processor a request")
     if run.is_generator_late:
         late = f"late by {_ms(run.lateness.p99_ms)} ms at p99"
         lines.append(f"[yellow]The generator itself was {late}: these latencies are partly its own.[/]")

@@ -56,8 +56,16 @@ def served_copy(project: Project, declaration: Path) -> Iterator[str]:
             try:
                 yield _address(server, errors)
             finally:
-                server.terminate()
-                server.communicate(timeout=_ENDS_WITHIN_S)
+                _end(server)
+
+
+def _end(server: subprocess.Popen[str]) -> None:
+    server.terminate()
+    try:
+        server.communicate(timeout=_ENDS_WITHIN_S)
+    except subprocess.TimeoutExpired:  # its data is thrown away, so nothing is lost
+        server.kill()
+        server.communicate()
 
 
 def _address(server: subprocess.Popen[str], errors: IO[str]) -> str:

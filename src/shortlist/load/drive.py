@@ -36,6 +36,7 @@ class Outcome:
         num_sent: requests in all, the warm-up's too.
         num_events_sent: events in all, the warm-up's too.
         elapsed_s: from the end of the warm-up to the last answer.
+        cpu_s: processor seconds of this process, the warm-up included.
     """
 
     requests: Tally = field(default_factory=Tally)
@@ -46,6 +47,7 @@ class Outcome:
     num_sent: int = 0
     num_events_sent: int = 0
     elapsed_s: float = 0.0
+    cpu_s: float = 0.0
 
 
 def drive(
@@ -72,8 +74,11 @@ def drive(
     run = _Drive(address, schedule, requests, warm_up_s, timeout_s, num_connections, tell)
     gc.collect()
     gc.disable()  # a collection amid the load would make the generator late
+    began_s = time.process_time()
     try:
-        return run.run()
+        outcome = run.run()
+        outcome.cpu_s = time.process_time() - began_s
+        return outcome
     finally:
         gc.enable()
         run.close()

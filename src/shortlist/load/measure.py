@@ -104,6 +104,7 @@ class Measure:
             requests=Fate.of(outcome.requests),
             events=Fate.of(outcome.events),
             lateness=Spread.of(outcome.lateness),
+            generator_cpu_s=outcome.cpu_s,
             num_waited=outcome.num_waited,
             seconds=[Second.of(tally) for tally in outcome.seconds],
             server=_cost(before, after, outcome.num_sent, outcome.num_events_sent),

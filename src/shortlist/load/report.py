@@ -151,6 +151,7 @@ class Run(_Record, frozen=True):
         requests: what became of the requests.
         events: what became of the events.
         lateness: how late the generator was.
+        generator_cpu_s: its processor seconds, from the start of the warm-up to the last answer.
         num_waited: how many found no free connection.
         seconds: the run by the second.
         server: what it cost.
@@ -166,6 +167,7 @@ class Run(_Record, frozen=True):
     requests: Fate
     events: Fate
     lateness: Spread
+    generator_cpu_s: float
     num_waited: int
     seconds: list[Second]
     server: ServerCost

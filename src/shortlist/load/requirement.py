@@ -70,11 +70,12 @@ class Requirement:
         else:
             value = run.requests.share_degraded
             shown = f"{value:.2%} of the answers were degraded"
+        shown += f" at {run.rate_rps:g} rps"
         is_met = run.requests.num > 0 and value <= self.limit
         if not is_met and run.is_generator_late:
             late_ms = ms_text(run.lateness.p99_ms or 0.0)
             shown += f" (the generator itself was late by {late_ms} ms at p99: the server may be better)"
-        return Verdict(requirement=self.text, is_met=is_met, found=f"{shown} at {run.rate_rps:g} rps")
+        return Verdict(requirement=self.text, is_met=is_met, found=shown)
 
     def _never(self, run: Run) -> str:
         share = run.requests.share_failed
