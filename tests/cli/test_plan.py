@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+
 from cli.tiny import shortlist as run
 from load.test_requirement import run_of
 from plan.test_costs import report_of
@@ -14,12 +16,16 @@ from shortlist.features.online import OnlineState
 
 def test_a_plan_says_where_every_figure_is_from(project):
     registry = Project.load().registry()
-    registry.prove(registry.current(), report_of(run_of([4.0] * 10), items=400).encode())
+    report = msgspec.structs.replace(
+        report_of(run_of([4.0] * 10), items=400), found_rps=60.0, sought=["p99=50ms"]
+    )
+    registry.prove(registry.current(), report.encode())
     said = " ".join(run("plan", "--rps", "2000", "--json", "plan.json").output.split())
     for part in (
         "processor of a request 10 ms measured load report",
         "state of a user", "measured the log in .shortlist", "assumed one interpreter lock",
         "serving", "What breaks first", "Pollaczek-Khinchine", "On paper: this plan needs",
+        "found 60 rps with p99=50ms, which keeps one process busy to 60%",
     ):  # fmt: skip
         assert part in said
     made = json.loads((project / "plan.json").read_text())

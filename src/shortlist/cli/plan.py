@@ -97,6 +97,12 @@ def run(
     )
     made = make_plan(demand, costs, fleet)
     print_plan(demand, costs, fleet, made)
+    if report.found_rps:
+        busy = report.found_rps * costs.request_cpu_ms.value / 1000 / costs.process_cores.value
+        say(
+            f"For comparison: the load report found {report.found_rps:,.0f} rps with "
+            f"{plain(' and '.join(report.sought))}, which keeps one process busy to {busy:.0%}."
+        )
     if output is not None:
         figures = {"demand": asdict(demand), "fleet": asdict(fleet), "costs": asdict(costs)}
         output.write_text(json.dumps({**figures, "plan": asdict(made)}, indent=1) + "\n", encoding="utf-8")
