@@ -70,7 +70,7 @@ def report_append(name: str, log: SqliteLog, run: Callable[[], list[float]]) -> 
 
 
 def report_busy(folder: Path) -> None:
-    """Commit rows while another thread computes: Python's lock changes hands with every statement's step."""
+    """Commit rows while another thread computes: Python's lock may change hands at each statement."""
     done = threading.Event()
     busy = threading.Thread(target=compute, args=(done,))
     rows = [("user", "video", number) for number in range(NUM_ROWS)]

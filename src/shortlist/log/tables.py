@@ -40,8 +40,8 @@ CREATE TABLE segments(
 """
 _ADD_BLOCKS = "ALTER TABLE tail ADD COLUMN num_events INTEGER NOT NULL DEFAULT 1"
 _ROWS_PER_INSERT = (100, 10, 1)
-"""How many rows one statement inserts: Python's lock changes hands with every statement, and a commit that
-gave it away for each of thousands of rows would wait for it as often."""
+"""How many rows one statement inserts. A row in a hundred costs two thirds of the CPU of one by itself, and
+Python's lock, which may change hands at each statement, does so less often."""
 
 
 class Segment(msgspec.Struct, frozen=True):
