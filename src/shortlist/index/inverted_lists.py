@@ -36,6 +36,7 @@ CODES = {"sq8": "QT_8bit", "bf16": "QT_bf16"}
 _CODE_BYTES = {"sq8": 1, "bf16": 2}  # a coordinate
 _ALIGNED = 16  # faiss scans widths that are no multiple of this up to ten times slower
 _OVER_FETCHED = 0.25  # more than wanted, for what the codes put out of order
+_DEPTH_COSTS = 1.25  # the power by which probes grow with how deep among all items the wanted ones lie
 _GATHERED = 5  # a vector that is gathered costs as much as so many codes that are passed over
 
 
@@ -181,14 +182,13 @@ class InvertedLists(StoredIndex):
         """Return how many lists to look at; 0 where it is better to look at every item that is allowed."""
         if n == 0 or self.num_items == 0:
             return 0
-        num_probes = self.num_probes * max(1.0, n / self.tuned_n)  # more items spread over more lists
-        share = 1.0
-        if allowed is not None:
-            share = allowed.num_items / self.num_items
-            num_looked_at = min(1.0, num_probes / (self.num_lists * max(share, 1e-9))) * self.num_items
-            if _GATHERED * allowed.num_items <= num_looked_at:
-                return 0
-        return min(self.num_lists, math.ceil(num_probes / share))
+        share = 1.0 if allowed is None else allowed.num_items / self.num_items
+        depth = max(1.0, n / self.tuned_n) / max(share, 1e-9)
+        num_probes = min(self.num_lists, math.ceil(self.num_probes * math.pow(depth, _DEPTH_COSTS)))
+        num_looked_at = num_probes / self.num_lists * self.num_items
+        if allowed is not None and _GATHERED * allowed.num_items <= num_looked_at:
+            return 0
+        return num_probes
 
     def _parameters(self, num_probes: int, allowed: Allowed | None) -> Any:
         """Return faiss's parameters of a search; those of the usual one are made once."""
