@@ -1,4 +1,4 @@
-"""A model with the index that suits it: it scores as before, and what it retrieves is what the index finds."""
+"""A model with the index that suits it: it scores as before, and retrieves what the index finds."""
 
 from __future__ import annotations
 
