@@ -87,7 +87,7 @@ def closure(installed: dict[str, Distribution], root: str, without: set[str]) ->
 
 
 def module_of(name: str) -> str:
-    return name.replace("-", "_")
+    return {"faiss-cpu": "faiss"}.get(name, name.replace("-", "_"))
 
 
 def import_s(python: Path, module: str | None, num_runs: int = 5) -> float:

@@ -22,7 +22,7 @@ from shortlist.models.errors import ModelError, ModelFileError
 from shortlist.models.retrieval import FittedRetrieval, RetrievalModel, UserBatch
 
 TRAINING_LIBRARIES = ("scipy", "lightgbm", "sklearn", "jax", "optax", "torch")
-ALLOWED_FILES = {".json", ".npy", ".npz", ".onnx", ".txt", ".safetensors"}
+ALLOWED_FILES = {".faiss", ".json", ".npy", ".npz", ".onnx", ".txt", ".safetensors"}
 
 
 class _Files:

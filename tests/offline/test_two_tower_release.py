@@ -37,6 +37,10 @@ def test_a_release_proposes_what_came_after_it(tmp_path):
         log.append([Event("watch", {"user": "u1", "video": before[0], "watch_s": 9.0})])
         state.catch_up(log)
         after = shown()
+    (index,) = release.metadata.sections["indexes"]
+    assert (index["surface"], index["model"]) == (surface.surface_name, "two_towers")
+    assert (index["name"], index["recall@100"]) == ("exact", 1.0)
+    assert "## Vector indexes" in (release.folder / "card.md").read_text()
     assert len(before) > 100
     assert "new" in after
     assert before[0] not in after

@@ -7,10 +7,16 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from shortlist.index.exact import ExactIndex
 from shortlist.stages.newcomers import Newcomers
 from shortlist.stages.sources.two_tower import TwoTower
 from stages.test_two_tower import upload
 from stages.town import Town, codes_of, fitted_for
+
+
+def nothing(width: int) -> ExactIndex:
+    """An index of no items: what is found in it is new."""
+    return ExactIndex(np.empty((0, width), np.float32))
 
 
 @pytest.fixture
@@ -28,7 +34,7 @@ def test_a_new_item_costs_what_it_takes_and_one_of_which_nothing_is_known_nothin
         asked_for.append(rows)
         return np.full((len(rows), width), len(asked_for), np.float32)
 
-    newcomers = Newcomers(place, fitted.items.encoding, codes_of(state), width)
+    newcomers = Newcomers(place, fitted.items.encoding, codes_of(state), nothing(width))
     for number in range(2000):
         upload(state, f"new {number}")
         upload(state, f"blank {number}", topic=None, duration_s=None)
@@ -57,7 +63,7 @@ def test_equal_scores_have_one_order_however_the_items_came(served):
     def nearest():
         return newcomers.nearest(state, np.ones(1, np.float32), 10).items.tolist()
 
-    newcomers = Newcomers(place, fitted.items.encoding, codes_of(state), 1)
+    newcomers = Newcomers(place, fitted.items.encoding, codes_of(state), nothing(1))
     upload(state, "first", topic=None, duration_s=None)
     for name in ("second", "third"):
         upload(state, name)

@@ -10,6 +10,7 @@ import pytest
 import shortlist as sl
 from shortlist.features.attributes import attribute_rows
 from shortlist.features.online import OnlineState
+from shortlist.index.exact import ExactIndex
 from shortlist.log.record import Record
 from shortlist.models.retrieval import UserBatch
 from shortlist.stages.newcomers import Newcomers
@@ -164,7 +165,7 @@ def test_each_new_item_is_placed_once(served):
         placed.append(len(rows))
         return fitted.item_vectors(rows)
 
-    newcomers = Newcomers(place, fitted.items.encoding, codes_of(state), fitted.index.width)
+    newcomers = Newcomers(place, fitted.items.encoding, codes_of(state), ExactIndex(fitted.index.vectors[:0]))
     user = vector_of_u1(state, fitted)
     for wave in range(3):
         for number in range(wave + 1):

@@ -11,12 +11,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from shortlist.arrays import ArrayFileError, frozen, write_array
 from shortlist.arrays import read_array as _read_array
+from shortlist.index.contract import StoredIndex
+from shortlist.index.stored import load_index
 from shortlist.models.contract import FeatureColumn
 from shortlist.models.errors import ModelFileError
 
 __all__ = [
     "columns_from_json", "columns_to_json", "frozen",
-    "read_array", "read_description", "write_array", "write_description",
+    "read_array", "read_description", "read_index", "write_array", "write_description",
 ]  # fmt: skip
 
 _DESCRIPTION = "model.json"
@@ -84,5 +86,17 @@ def read_array(folder: Path, name: str, dtype: DTypeLike, shape: tuple[int | Non
     """
     try:
         return _read_array(folder, name, dtype, shape)
+    except ArrayFileError as error:
+        raise ModelFileError(str(error)) from error
+
+
+def read_index(folder: Path) -> StoredIndex:
+    """Map the index that lies beside a model; see `index.stored.load_index`.
+
+    Raises:
+        ModelFileError: when it is missing, damaged, or of an unknown kind.
+    """
+    try:
+        return load_index(folder)
     except ArrayFileError as error:
         raise ModelFileError(str(error)) from error

@@ -17,12 +17,11 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.arrays import ArrayFileError
-from shortlist.index.contract import VectorIndex
+from shortlist.index.contract import StoredIndex
 from shortlist.index.exact import ExactIndex
 from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelFileError, require
-from shortlist.models.files import read_description, write_description
+from shortlist.models.files import read_description, read_index, write_description
 from shortlist.models.retrieval import (
     FittedVectors,
     Interactions,
@@ -171,14 +170,12 @@ class FittedMatrixFactorisation(FittedVectors):
 
     kind: ClassVar[str] = "matrix_factorisation"
 
-    def __init__(self, index: VectorIndex, unobserved_weight: float, l2: float, gap_half_life: float) -> None:
+    def __init__(self, index: StoredIndex, unobserved_weight: float, l2: float, gap_half_life: float) -> None:
         self.index = index
         self.unobserved_weight = unobserved_weight
         self.l2 = l2
         self.gap_half_life = gap_half_life
-        assert isinstance(index, ExactIndex)
-        self._items_ID = index.vectors
-        items_ID = self._items_ID.astype(np.float64)
+        items_ID = index.vectors.astype(np.float64)
         self._gramian_DD = unobserved_weight * (items_ID.T @ items_ID)
 
     def with_half_life(self, gap_half_life: float) -> FittedMatrixFactorisation:
@@ -203,7 +200,7 @@ class FittedMatrixFactorisation(FittedVectors):
                 known, places = np.unique(history_L, return_index=True)  # the first place is the newest
                 is_known = (known >= 0) & (known < self.num_items)
                 weights_L = np.exp2(-places[is_known] / self.gap_half_life)
-                seen_LD = self._items_ID[known[is_known]].astype(np.float64)
+                seen_LD = self.index.vectors[known[is_known]].astype(np.float64)
                 system_DD += (seen_LD.T * weights_L) @ seen_LD
                 total_weight = weights_L.sum() + self.unobserved_weight * self.num_items
                 system_DD.ravel()[:: width + 1] += self.l2 * total_weight
@@ -229,8 +226,4 @@ class FittedMatrixFactorisation(FittedVectors):
         settings = [description[name] for name in _SETTINGS]
         if not all(0 < value < np.inf for value in settings):
             raise ModelFileError(f"{folder}: expected positive {', '.join(_SETTINGS)}, received {settings}.")
-        try:
-            index = ExactIndex.load(folder)
-        except ArrayFileError as error:
-            raise ModelFileError(str(error)) from error
-        return cls(index, *settings)
+        return cls(read_index(folder), *settings)

@@ -9,6 +9,7 @@ n wanted.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.features.encoders import Encoding
-from shortlist.index.contract import VectorIndex
+from shortlist.index.contract import StoredIndex
 from shortlist.index.top import top_n
 from shortlist.models.contract import Progress
 from shortlist.models.errors import require
@@ -195,14 +196,22 @@ class FittedVectors(FittedRetrieval):
     """A model that places users and items in one space, where the inner product is the score.
 
     `index` holds the vectors of the items 0..I-1, D wide; a bias, where a model has one, is a coordinate.
+    Scores are exact whatever the index; what it retrieves is what the index finds.
     """
 
-    index: VectorIndex
+    index: StoredIndex
 
     @property
     def num_items(self) -> int:  # type: ignore[override]
         """How many items there are."""
         return self.index.num_items
+
+    def with_index(self, index: StoredIndex) -> Self:
+        """Return the same model, whose item vectors are searched by another index."""
+        assert index.vectors.shape == self.index.vectors.shape
+        changed = copy.copy(self)
+        changed.index = index
+        return changed
 
     @abstractmethod
     def user_vectors(self, users: UserBatch) -> NDArray[np.float32]:

@@ -18,14 +18,22 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.index.contract import StoredIndex
 from shortlist.index.exact import ExactIndex
 from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelError, ModelFileError, require
-from shortlist.models.files import read_array, read_description, write_array, write_description
+from shortlist.models.files import (
+    read_array,
+    read_description,
+    read_index,
+    write_array,
+    write_description,
+)
 from shortlist.models.retrieval import FittedVectors, Interactions, RetrievalModel, UserBatch
 from shortlist.models.sequence.forward import MOST_PLACE_BIASES, SequenceForward, Weights, weight_shapes
 
 _LIBRARIES = ("jax", "optax")
+_IN_INDEX = ("items", "item_bias")
 _SIZES = ("width", "num_blocks", "num_heads", "history", "feed_forward")
 
 
@@ -135,7 +143,7 @@ class SequenceTransformer(RetrievalModel):
             )
         from shortlist.models.sequence.fit import learn  # heavy, and needed for training only
 
-        return FittedSequenceTransformer(learn(self, interactions, seed, progress, checkpoint))
+        return FittedSequenceTransformer.of(learn(self, interactions, seed, progress, checkpoint))
 
 
 class FittedSequenceTransformer(FittedVectors):
@@ -145,15 +153,21 @@ class FittedSequenceTransformer(FittedVectors):
     history gets zeros and a 1: the biases alone, which follow popularity.
 
     Args:
-        weights: the arrays of `weight_shapes`.
+        index: the item vectors, float32 [I, D + 1]; the last coordinate is the bias.
+        weights: the other arrays of `weight_shapes`.
     """
 
     kind: ClassVar[str] = "sequence_transformer"
 
-    def __init__(self, weights: Weights) -> None:
-        self.weights = weights
-        self.index = ExactIndex(np.column_stack([weights["items"], weights["item_bias"]]))
-        self._forward = SequenceForward(weights)
+    def __init__(self, index: StoredIndex, weights: Weights) -> None:
+        self.index, self.weights = index, weights
+        self._forward = SequenceForward({**weights, "items": index.vectors[:, :-1]})
+
+    @classmethod
+    def of(cls, learned: Weights) -> Self:
+        """Make the model of all the arrays of `weight_shapes`."""
+        index = ExactIndex(np.column_stack([learned["items"], learned["item_bias"]]))
+        return cls(index, {name: array for name, array in learned.items() if name not in _IN_INDEX})
 
     def user_vectors(self, users: UserBatch) -> NDArray[np.float32]:
         """Return the vectors, float32 [B, D + 1]; one user after another, each without padding."""
@@ -164,9 +178,14 @@ class FittedSequenceTransformer(FittedVectors):
         return vectors_BD
 
     def save(self, folder: Path) -> None:
-        """Write `model.json` and an array for each of the weights."""
-        sizes = dict(zip(_SIZES, _sizes_of(self.weights), strict=True))
+        """Write `model.json`, the index, and an array for each of the other weights."""
+        num_blocks, num_heads, history = self.weights["distance_bias"].shape
+        feed_forward = self.weights["up"].shape[2]
+        sizes = dict(
+            zip(_SIZES, (self.index.width - 1, num_blocks, num_heads, history, feed_forward), strict=True)
+        )
         write_description(folder, self.kind, num_items=self.num_items, **sizes)
+        self.index.save(folder)
         for name, array in self.weights.items():
             write_array(folder, name, array)
 
@@ -180,16 +199,14 @@ class FittedSequenceTransformer(FittedVectors):
         num_biases = sizes["num_blocks"] * sizes["num_heads"] * sizes["history"] ** 2
         if not sizes_ok or sizes["width"] % sizes["num_heads"] or num_biases > MOST_PLACE_BIASES:
             raise ModelFileError(f"{folder}: expected the sizes of a transformer, received {sizes}.")
+        index = read_index(folder)
+        if index.vectors.shape != (sizes["num_items"], sizes["width"] + 1):
+            raise ModelFileError(f"{folder}: expected vectors of {sizes}, received {index.vectors.shape}.")
         weights = {
             name: read_array(folder, name, np.float32, shape)
             for name, shape in weight_shapes(**sizes).items()
+            if name not in _IN_INDEX
         }
         if not all(np.isfinite(array).all() for array in weights.values()):
             raise ModelFileError(f"{folder}: expected finite weights.")
-        return cls(weights)
-
-
-def _sizes_of(weights: Weights) -> tuple[int, ...]:
-    """Return the sizes in the order of `_SIZES`."""
-    num_blocks, num_heads, history = weights["distance_bias"].shape
-    return weights["items"].shape[1], num_blocks, num_heads, history, weights["up"].shape[2]
+        return cls(index, weights)

@@ -18,12 +18,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.arrays import ArrayFileError
-from shortlist.index.exact import ExactIndex
+from shortlist.index.contract import StoredIndex
 from shortlist.models.columns.attributes import AttributeSlots
 from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelFileError, require
-from shortlist.models.files import frozen, read_array, read_description, write_array, write_description
+from shortlist.models.files import (
+    frozen,
+    read_array,
+    read_description,
+    read_index,
+    write_array,
+    write_description,
+)
 from shortlist.models.retrieval import FittedVectors, Interactions, RetrievalModel, UserBatch
 
 Arrays = Mapping[str, NDArray[np.float32]]
@@ -101,9 +107,9 @@ class FittedTwoTowers(FittedVectors):
     kind: ClassVar[str] = "two_towers"
 
     def __init__(
-        self, index: ExactIndex, items: AttributeSlots, users: AttributeSlots, arrays: Arrays
+        self, index: StoredIndex, items: AttributeSlots, users: AttributeSlots, arrays: Arrays
     ) -> None:
-        self.index: ExactIndex = index
+        self.index = index
         self.items, self.users = items, users
         self.arrays = {name: frozen(array) for name, array in arrays.items()}
 
@@ -171,10 +177,7 @@ class FittedTwoTowers(FittedVectors):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises `ModelFileError` when it is damaged."""
         description = read_description(folder, cls.kind, items=dict, users=dict, heads=int)
-        try:
-            index = ExactIndex.load(folder)
-        except ArrayFileError as error:
-            raise ModelFileError(str(error)) from error
+        index = read_index(folder)
         items = AttributeSlots.load(folder, "item", description["items"])
         users = AttributeSlots.load(folder, "user", description["users"])
         arrays: dict[str, NDArray[Any]] = {}

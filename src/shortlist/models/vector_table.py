@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.arrays import ArrayFileError
+from shortlist.index.contract import StoredIndex
 from shortlist.index.exact import ExactIndex
 from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelError, ModelFileError, require
-from shortlist.models.files import read_description, write_description
+from shortlist.models.files import read_description, read_index, write_description
 from shortlist.models.retrieval import (
     FittedVectors,
     Interactions,
@@ -114,9 +114,8 @@ class FittedVectorTable(FittedVectors):
     """Unit vectors, and how many of a history's items make a user's."""
 
     kind: ClassVar[str] = "vector_table"
-    index: ExactIndex
 
-    def __init__(self, index: ExactIndex, history: int) -> None:
+    def __init__(self, index: StoredIndex, history: int) -> None:
         self.index, self._history = index, history
 
     def user_vectors(self, users: UserBatch) -> NDArray[np.float32]:
@@ -150,10 +149,7 @@ class FittedVectorTable(FittedVectors):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises `ModelFileError` when it is damaged."""
         description = read_description(folder, cls.kind, history=int)
-        try:
-            index = ExactIndex.load(folder)
-        except ArrayFileError as error:
-            raise ModelFileError(str(error)) from error
+        index = read_index(folder)
         if index.width < 2 or description["history"] < 1:
             raise ModelFileError(f"{folder}: expected vectors with a bias, and a history of at least 1.")
         return cls(index, description["history"])

@@ -18,8 +18,9 @@ from shortlist.features.offline import History
 from shortlist.features.online import OnlineState
 from shortlist.log.protocol import EventLog
 from shortlist.models.contract import FittedRanker
+from shortlist.models.indexed import indexed
 from shortlist.models.popularity import FittedPopularity, Popularity
-from shortlist.models.retrieval import FittedRetrieval, Interactions, RetrievalModel
+from shortlist.models.retrieval import FittedRetrieval, FittedVectors, Interactions, RetrievalModel
 from shortlist.models.segment_popularity import FittedSegmentPopularity, SegmentPopularity
 from shortlist.offline.dataset import make_dataset, read_trials
 from shortlist.offline.ladder.compare import Comparer, SurfaceComparison
@@ -176,6 +177,8 @@ def fit_sources(history: History, surface: Surface, *, seed: int, steps: Steps) 
             with steps.step(f"fit {surface.surface_name}: {type(model).__name__}") as report:
                 started_s = time.perf_counter()
                 made = model.fit(interactions, seed=seed, progress=report)
+                if isinstance(made, FittedVectors):
+                    made = indexed(made, interactions, seed=seed)
                 fitted[repr(model)] = made, time.perf_counter() - started_s
         return fitted[repr(model)]
 

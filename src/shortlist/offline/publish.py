@@ -7,6 +7,8 @@ from typing import Any
 
 from shortlist.declare.app import App
 from shortlist.declare.surface import Surface
+from shortlist.index.report import report_as_dict
+from shortlist.models.retrieval import FittedVectors
 from shortlist.offline.ladder.compare import SurfaceComparison
 from shortlist.offline.ladder.sheet import Sheet, sheet_as_dict
 from shortlist.offline.report import comparison_as_dict, split_as_dict
@@ -43,6 +45,7 @@ def write_release(
             "sampling": sampling,
             "seed": seed,
             "comparisons": [comparison_as_dict(one, is_timed=False) for one in comparisons],
+            "indexes": _indexes(artifacts),
             **({} if sheet is None else {"sheet": sheet_as_dict(sheet)}),
         }
         return bundle.commit(
@@ -58,6 +61,16 @@ def write_release(
                 sections=sections,
             )
         )
+
+
+def _indexes(artifacts: Mapping[str, FunnelArtifacts]) -> list[dict[str, Any]]:
+    """Lay out how each source's index does against the exact search."""
+    return [
+        {"surface": name, "model": fitted.kind, **report_as_dict(fitted.index.report)}
+        for name, one in artifacts.items()
+        for fitted in one.retrieval.values()
+        if isinstance(fitted, FittedVectors) and fitted.index.report is not None
+    ]
 
 
 def _fields(artifacts: Mapping[str, FunnelArtifacts]) -> tuple[FeatureField, ...]:

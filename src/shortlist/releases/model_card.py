@@ -29,6 +29,7 @@ def render_card(metadata: Metadata, files: dict[str, FileEntry]) -> str:
         "## Metrics",
         _metrics(metadata.metrics),
         *_sheet(metadata.sections.get("sheet")),
+        *_indexes(metadata.sections.get("indexes")),
         "## Surfaces",
         *(_surface(name, stages, metadata.p99_ms) for name, stages in metadata.stages.items()),
         "## Features",
@@ -53,6 +54,18 @@ def _sheet(sheet: object) -> Sequence[str]:
     return ["## Trade-offs", found] if isinstance(found, str) else []
 
 
+def _indexes(indexes: object) -> Sequence[str]:
+    """Return how the vector indexes do, where the release has any."""
+    rows = [one for one in indexes if isinstance(one, dict)] if isinstance(indexes, list) else []
+    if not rows:
+        return []
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [
+        "## Vector indexes",
+        markdown_table(names, [[_cell(row.get(name)) for name in names] for row in rows]),
+    ]
+
+
 def _metrics(metrics: dict[str, dict[str, float | None]]) -> str:
     names = list(dict.fromkeys(name for row in metrics.values() for name in row))
     rows = [[_code(model), *(_number(row.get(name)) for name in names)] for model, row in metrics.items()]
@@ -67,6 +80,12 @@ def _surface(name: str, stages: Sequence[str], p99_ms: dict[str, float]) -> str:
 
 def _code(text: str) -> str:
     return f"`{text}`"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return _number(value)
+    return f"{value:,}" if isinstance(value, int) else str(value or "")
 
 
 def _number(value: float | None) -> str:

@@ -53,7 +53,7 @@ class TwoTower(FromHistory):
         (history,) = self.reads(app)
         towers, codes_I, n = fitted, item_codes, self.n
         number_of_code = numbers_of_codes(codes_I)
-        newcomers = Newcomers(towers.item_vectors, towers.items.encoding, codes_I, towers.index.width)
+        newcomers = Newcomers(towers.item_vectors, towers.items.encoding, codes_I, towers.index)
 
         def propose(query: Query) -> Retrieved:
             codes_L = history_codes(query, history)
@@ -62,13 +62,9 @@ class TwoTower(FromHistory):
                 known_A = attribute_rows(query.state.users, np.array([query.user]), towers.users.encoding)
             if not ((numbers_L >= 0).any() or np.isfinite(known_A).any()):
                 return NOTHING
-            user_1D = towers.user_vectors(UserBatch(numbers_L[None, :], known_A))
-            found, scores = towers.index.search(user_1D, n + len(codes_L))
-            new = newcomers.nearest(query.state, user_1D[0], n + len(codes_L))
-            items = np.concatenate([np.where(found[0] >= 0, codes_I[found[0]], -1), new.items])
-            scores = np.concatenate([scores[0], new.scores])
-            kept = np.flatnonzero((items >= 0) & ~among(items, codes_L))
-            best = kept[np.argsort(-scores[kept], kind="stable")][:n]
-            return Retrieved(items[best], scores[best])
+            user_D = towers.user_vectors(UserBatch(numbers_L[None, :], known_A))[0]
+            found = newcomers.nearest(query.state, user_D, n + len(codes_L))
+            kept = np.flatnonzero(~among(found.items, codes_L))[:n]
+            return Retrieved(found.items[kept], found.scores[kept])
 
         return propose
