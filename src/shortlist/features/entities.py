@@ -11,7 +11,7 @@ import numpy as np
 
 from shortlist.declare.entities import Entity
 from shortlist.features.kernels.arrays import as_int64
-from shortlist.features.kernels.entity_rows import gather
+from shortlist.features.kernels.entity_rows import gather, with_rows
 from shortlist.features.newest import Newest
 from shortlist.features.values import ARRAY_TYPES, Values
 from shortlist.features.vocabulary import Vocabulary
@@ -96,10 +96,7 @@ class EntityTable:
         """
         size = len(self)
         if len(self._rows) < size:
-            rows = np.empty((2 * size + 64, len(self._types)), np.int64)
-            rows[: len(self._rows)] = self._rows
-            rows[len(self._rows) :] = self._nulls
-            self._rows = rows
+            self._rows = with_rows(self._rows, self._nulls, size + size // 4 + 64)
         if (missing := size - len(self._updated_by)) > 0:
             self._updated_by = np.append(self._updated_by, np.zeros(missing + size + 64, np.int64))
         for newest in self._newest.values():

@@ -118,11 +118,13 @@ def release_unreachable(kept: KeptState, resolver: Resolver, now_us: int) -> Ite
         yield
         smaller = arena.copy()
         smaller.release(now_us)
+        smaller.make_room(resolver.num_slots(resolver.track_spaces[number]))
         kept.arenas[number] = smaller
     for name, history in kept.histories.items():
         yield
         fewer = history.copy()
         fewer.release(now_us, max_age_us(kept.plan.histories[name]))
+        fewer.make_room(resolver.num_slots(resolver.key_spaces[key_text(kept.plan.histories[name].key)]))
         kept.histories[name] = fewer
     yield
     resolver.labels.attribution.release(now_us)

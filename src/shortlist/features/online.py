@@ -225,4 +225,5 @@ class OnlineState:
         state = cls(app)
         state.last_seq, state.last_log_time_us = position
         restore_arrays(arrays, state.resolver, state.kept)
+        make_room(state.kept, state.resolver)
         return state

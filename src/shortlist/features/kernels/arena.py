@@ -16,7 +16,7 @@ from typing import Self
 
 import numpy as np
 
-from shortlist.features.kernels.arrays import Int64s, as_int64, grown, is_nearly_full
+from shortlist.features.kernels.arrays import Int64s, as_int64, grown, is_nearly_full, with_headroom
 from shortlist.features.kernels.columns import Float32s, Float64s, fill_windowed
 from shortlist.features.kernels.segments import (
     COUNT,
@@ -109,9 +109,9 @@ class TileArena:
     def make_room(self, num_keys: int) -> None:
         """Grow before `add` must, if little is left: arrays are replaced, so that a reader's stay whole."""
         if is_nearly_full(num_keys, len(self._directory)):
-            self._directory = grown(self._directory, 0)
+            self._directory = with_headroom(self._directory)
         if is_nearly_full(int(self._state[USED]), len(self._pool)):
-            self._pool = grown(self._pool, 0)
+            self._pool = with_headroom(self._pool)
 
     def release(self, now_us: int) -> int:
         """Merge what no window can tell apart, forget keys that no window reaches; return the bytes freed."""

@@ -30,6 +30,13 @@ def is_nearly_full(num_rows: int, capacity: int) -> bool:
     return capacity > _LARGE and num_rows > capacity - capacity // 8
 
 
+def with_headroom(array: Int64s) -> Int64s:
+    """Return a copy with a quarter more rows; new rows are zero."""
+    larger = np.zeros((len(array) * 5 // 4, *array.shape[1:]), dtype=np.int64)
+    larger[: len(array)] = array
+    return larger
+
+
 def grown(array: Int64s, num_rows: int) -> Int64s:
     """Return a copy with `num_rows` rows or half as many again, whichever is more; new rows are zero."""
     larger = np.zeros((max(num_rows, len(array) * 3 // 2), *array.shape[1:]), dtype=np.int64)

@@ -1,9 +1,11 @@
-"""The kernel of `EntityTable`: the attributes of some ids, each id's side by side in memory.
+"""The kernels of `EntityTable`: the attributes of some ids, each id's side by side in memory.
 
 N ids asked, K rows, A attributes, G attributes gathered.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from shortlist.compiled import compiled
 from shortlist.features.kernels.arrays import Int64s
@@ -29,3 +31,13 @@ def gather(rows: Int64s, nulls: Int64s, codes: Int64s, attributes: Int64s, out: 
             for g in range(attributes.shape[0]):
                 out[g, n] = nulls[attributes[g]]
     return int(touched)
+
+
+@compiled
+def with_rows(rows: Int64s, nulls: Int64s, num_rows: int) -> Int64s:
+    """Return rows int64[K, A] and below them nulls int64[A]; it takes a while, but not the interpreter."""
+    larger = np.empty((num_rows, nulls.shape[0]), dtype=np.int64)
+    for row in range(num_rows):
+        for a in range(nulls.shape[0]):
+            larger[row, a] = rows[row, a] if row < rows.shape[0] else nulls[a]
+    return larger
