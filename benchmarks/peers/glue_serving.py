@@ -56,6 +56,7 @@ class RecommendResponse(BaseModel):
     """The slate."""
 
     items: list[Item]
+    degraded: list[str] = []
 
 
 class Recommender:
@@ -86,7 +87,7 @@ class Recommender:
         users["user.adult"] = users["adult"].astype(float)
         known = ["user", "country", *(name for name in self.feature_names if name in users)]
         self.users = {row["user"]: row for row in users[known].to_dict("records")}
-        self.nobody = {name: np.nan for name in known} | {"user": None, "country": None}
+        self.nobody = dict.fromkeys(known, np.nan) | {"user": None, "country": None}
 
         self.user_topic, self.user_topic_names = _by_pair(folder / "user_topic.parquet")
         self.user_creator, self.user_creator_names = _by_pair(folder / "user_creator.parquet")
