@@ -1,16 +1,18 @@
 """A feed over a catalogue of a million clips: three sources, 50 features, one label, twenty places.
 
-The release's ranker has 300 trees of 63 leaves. `declare` takes further sources, for a figure that needs one
-that breaks.
+The sources propose 560 clips, some of them twice, so that some 500 are ranked. The release's ranker has 300
+trees of 63 leaves. `declare` takes further sources, for a figure that needs one that breaks.
 """
+
+import os
 
 import shortlist as sl
 from shortlist.declare.surface import Stage
 
 SURFACE = "home"
 K = 20
-WIDTH = 500
-"""How many candidates come out of the sources, about: the three propose 560, some of them twice."""
+P99_MS = float(os.environ.get("SERVING_P99_MS", "10"))
+"""A budget is no part of what a release is built for, so one release can be served with any."""
 
 
 def declare(*more_sources: Stage) -> sl.App:
@@ -72,7 +74,7 @@ def declare(*more_sources: Stage) -> sl.App:
         value={engaged: 1.0},
         rerank=[sl.AtMost(1, per=clip.creator), sl.Diversify(clip.topic), sl.Explore(slots=2)],
         k=K,
-        slo=sl.SLO(p99_ms=10),
+        slo=sl.SLO(p99_ms=P99_MS),
     )
     return app
 

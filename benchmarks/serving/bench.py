@@ -1,0 +1,54 @@
+"""What every figure is given: how many clips, where their folders lie, where to print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from serving.catalogue import Catalogue, catalogue
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A run of the benchmark.
+
+    Args:
+        console: where to print.
+        root: the folder of the catalogues; each lies in `serving-<items>`.
+        num_items: clips.
+    """
+
+    console: Console
+    root: Path
+    num_items: int
+
+    def built(self, num_items: int | None = None) -> Catalogue:
+        """Return a catalogue, built when it is not there."""
+        count = self.num_items if num_items is None else num_items
+        return catalogue(self.root / f"serving-{count}", count, self.console)
+
+    def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+        """Print a table; the first column says what, the others are figures."""
+        table = Table(title=title, title_justify="left", title_style="bold")
+        for number, column in enumerate(columns):
+            table.add_column(column, justify="right" if number else "left")
+        for row in rows:
+            table.add_row(*map(str, row))
+        self.console.print(table)
+
+
+def ms(value_ms: float) -> str:
+    """Write milliseconds with the digits that matter."""
+    return f"{value_ms:,.2f} ms" if value_ms < 100 else f"{value_ms:,.0f} ms"
+
+
+def counted(counts: dict[object, int]) -> str:
+    """Write counts by name, the most frequent first; a dash for none."""
+    return (
+        ", ".join(f"{name}: {count:,}" for name, count in sorted(counts.items(), key=lambda one: -one[1]))
+        or "-"
+    )
