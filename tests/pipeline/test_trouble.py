@@ -12,10 +12,11 @@ import shortlist as sl
 from pipeline import misbehaving as bad
 from pipeline.test_crew import soon, workers
 from pipeline.workshop import ALL_VIDEOS, workshop
-from shortlist.pipeline.course import FALLBACK
+from shortlist.pipeline.passage import FALLBACK
 from stages.town import query as query_of
 
 BUDGET_MS = 400.0
+STOOD_IN = "no candidates: the most popular that anybody may see instead"
 SLACK_S = 5.0  # for a machine that does other things too
 
 
@@ -67,6 +68,26 @@ class TestSources:
         gate.is_open.set()
         assert soon(lambda: ask(shop).degraded == ())
         assert set(ask(shop).items.tolist()) == {0, 1, 2, 3, 4, 7, 8}
+
+    def test_a_quick_one_that_begins_to_hang_is_left_out_and_the_next_still_asked(self, gate):
+        gate.is_open.set()
+        shop = workshop(
+            lambda town: [bad.FixedSource((5,)), bad.HangingSource(gate), bad.FixedSource((7, 8))],
+            p99_ms=BUDGET_MS, k=9,
+        )  # fmt: skip
+        for _ in range(20):  # until all of them count as quick
+            assert ask(shop).degraded == ()
+        gate.is_open.clear()
+        answer = ask(shop)
+        assert set(answer.items.tolist()) == {5, 7, 8}
+        assert len(answer.degraded) == 1
+        assert answer.degraded[0].startswith("source HangingSource: late after ")
+        assert [one.stage for one in answer.trace.stages if one.role == "source"] == list(
+            shop.funnel.source_names
+        )
+        assert ask(shop).degraded == ("source HangingSource: skipped: still busy with an earlier request",)
+        gate.is_open.set()
+        assert soon(lambda: ask(shop).degraded == ())
 
     def test_hanging_under_load_costs_at_most_the_calls_under_way(self, gate):
         shop = workshop(
@@ -121,8 +142,9 @@ class TestSources:
             p99_ms=BUDGET_MS,
         )
         answer = ask(shop)
-        assert len(answer) == 0
         assert answer.degraded[1].startswith("filter NotSeen: late after ")
+        assert answer.degraded[2] == STOOD_IN
+        assert set(answer.sources) == {(FALLBACK,)}
 
 
 class TestFilters:
@@ -146,19 +168,40 @@ class TestFilters:
         assert set(answer.sources) == {(FALLBACK,)}
         assert answer.degraded[-1] == "no candidates: the most popular instead"
 
-    def test_one_that_hangs_lets_nothing_pass_and_comes_back(self, gate):
+    def test_one_that_always_hung_lets_nothing_pass_and_comes_back(self, gate):
         shop = workshop(lambda town: [bad.FixedSource((1, 2)), bad.HangingFilter(gate)], p99_ms=BUDGET_MS)
-        answer = ask(shop)
-        assert len(answer) == 0
-        assert answer.degraded[0].startswith("filter HangingFilter: late after ")
-        assert answer.degraded[1] == "no candidates: nothing to show"
-        again = ask(shop)
-        assert again.degraded[0] == "filter HangingFilter: skipped: still busy with an earlier request"
         for _ in range(10):
-            assert len(ask(shop)) == 0
+            answer = ask(shop)
+            assert len(answer) == 0
+            assert answer.degraded[0] == "filter HangingFilter: skipped: still busy with an earlier request"
+            assert answer.degraded[-1] == "no candidates: nothing to show"
         assert len(gate.arrivals) == 1
         gate.is_open.set()
         assert soon(lambda: ask(shop).items.tolist() == [1, 2])
+
+    def test_one_that_begins_to_hang_leaves_what_anybody_may_see(self, gate):
+        gate.is_open.set()
+        shop = workshop(
+            lambda town: [
+                bad.FixedSource((1, 2)), sl.Where(~town.video.explicit | town.user.adult),
+                bad.HangingFilter(gate), sl.AtMost(1, per=town.video.topic),
+            ],
+            p99_ms=BUDGET_MS,
+        )  # fmt: skip
+        assert set(ask(shop).items.tolist()) <= {1, 2}
+        gate.is_open.clear()
+        answer = ask(shop)
+        assert answer.degraded[0].startswith("filter HangingFilter: late after ")
+        assert answer.degraded[1:] == (STOOD_IN,)
+        assert len(answer) == 10
+        assert not shop.state.items.stored("explicit", answer.items).any()
+        topics = [topic for topic in shop.state.items.stored("topic", answer.items).tolist() if topic >= 0]
+        assert len(set(topics[:4])) == 4
+        again = ask(shop)
+        assert again.degraded[0] == "filter HangingFilter: skipped: still busy with an earlier request"
+        assert again.items.tolist() == answer.items.tolist()
+        gate.is_open.set()
+        assert soon(lambda: set(ask(shop).items.tolist()) <= {1, 2})
 
     def test_one_that_says_neither_yes_nor_no_lets_nothing_pass(self):
         shop = workshop(lambda town: [bad.FixedSource((1, 2)), bad.MumblingFilter()])
@@ -272,6 +315,32 @@ class TestEverything:
             assert len(answer) == 10
             assert len(answer.degraded) == 3
         assert len(gate.arrivals) == 3
+
+    def test_quick_sources_that_all_begin_to_hang_leave_the_list_that_stands_by(self, gate):
+        gate.is_open.set()
+        shop = workshop(
+            lambda town: [bad.HangingSource(gate), bad.HangingSource(gate, holds_lock=False), sl.NotSeen()],
+            p99_ms=BUDGET_MS,
+        )  # fmt: skip
+        for _ in range(20):
+            assert ask(shop).degraded == ()
+        gate.is_open.clear()
+        answer = ask(shop)
+        assert len(answer) == 10
+        assert set(answer.sources) == {(FALLBACK,)}
+        assert sum(reason.startswith("source ") for reason in answer.degraded) == 2
+
+    def test_the_state_being_locked_is_still_an_answer_in_time(self):
+        shop = workshop(
+            lambda town: [sl.Popular(), sl.Fresh("1d"), sl.NotSeen(), sl.AtMost(1, per=town.video.topic)],
+            ranker=True, p99_ms=BUDGET_MS,
+        )  # fmt: skip
+        assert ask(shop).degraded == ()
+        asked = shop.query()
+        with ThreadPoolExecutor(1) as other, shop.state.lock:
+            answer = other.submit(shop.funnel.recommend, asked).result(SLACK_S)
+        assert len(answer) == 10
+        assert answer.degraded[-1].startswith("reranker ") or STOOD_IN in answer.degraded
 
     def test_an_empty_log_and_an_unknown_user(self):
         shop = workshop(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +19,8 @@ from shortlist.releases.errors import ReleaseError
 from shortlist.releases.manifest import ReleaseId
 from shortlist.releases.registry import Registry
 from shortlist.stages.contract import Query
+
+_PATIENCE_MS = 60_000.0
 
 _logger = logging.getLogger(__name__)
 
@@ -66,10 +67,16 @@ class Loader:
         if current is None:
             return
         self._point_at(current)
+        self._refresh()
         if not self._follow(current) and self.serving is None:
             # After a restart there is no old one to stay with: the newest that still works serves.
             earlier = dict.fromkeys(move.id for move in self._registry.history())
             any(self._follow(ReleaseId(id)) for id in earlier if id != current)
+
+    def _refresh(self) -> None:
+        if self.serving is not None:
+            for funnel in self.serving.funnels.values():
+                funnel.refresh()
 
     def _point_at(self, id: ReleaseId) -> None:
         if id != self._pointed:
@@ -111,11 +118,15 @@ class Loader:
         return None
 
     def _warm(self, funnel: Funnel) -> None:
-        """Answer once for nobody and once for somebody, so that no request waits for a compiler."""
-        for user in (-1, 0)[: 1 + bool(len(self._state.users))]:
+        """Answer for nobody and for somebody, so that no request waits for a compiler or a page.
+
+        Twice: the second time shows which sources are quick.
+        """
+        for user in 2 * (-1, 0)[: 1 + bool(len(self._state.users))]:
             time_us = self._state.moment(now_us())
             query = Query(user, funnel.surface.k, time_us, {}, seed=0, state=self._state)
-            funnel.recommend(query, budget_ms=math.inf)
+            # A stage that hangs must not keep whoever follows the pointer for ever.
+            funnel.recommend(query, budget_ms=_PATIENCE_MS)
 
     def _refuse(self, id: ReleaseId, error: Exception) -> None:
         is_told = id in self._refused

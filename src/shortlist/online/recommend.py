@@ -1,46 +1,43 @@
-"""One answer: a query from the request, the surface's funnel, the evidence, the slate."""
+"""POST /v1/surfaces/{name}/recommend: check, let in, send on its way, look after, answer."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
-from msgspec import UNSET
 
 from shortlist.declare.app import App
 from shortlist.declare.surface import Surface
 from shortlist.log.errors import EventRejected
 from shortlist.log.schema import EventSchema
 from shortlist.log.sqlite import now_us
-from shortlist.online.attributes import attributes_of
-from shortlist.online.impressions import Impressions
-from shortlist.online.loader import Serving
+from shortlist.online.admission import Admission, Ticket
 from shortlist.online.problems import Fault, Problem, decode, shown
 from shortlist.online.router import Request, Response
-from shortlist.online.schema import RecommendAnswer, RecommendRequest, Slot
-from shortlist.online.service import Opened, Service
+from shortlist.online.schema import RecommendRequest
+from shortlist.online.service import Service
+from shortlist.online.slate import Ask, Slates
 from shortlist.pipeline.answer import Answer
-from shortlist.pipeline.funnel import Funnel
+from shortlist.pipeline.passage import Passage
 from shortlist.stages.contract import Query
 
-NUM_WORKERS = 4
-MAX_UNDER_WAY = 128
 _LEAST_SHARE = 0.25
 _decoder = msgspec.json.Decoder(RecommendRequest)
 
 
 class Recommend:
-    """Answers POST /v1/surfaces/{name}/recommend, off the event loop."""
+    """Answers for a user. The event loop checks and watches; the work is done on a funnel's thread."""
 
     def __init__(self, app: App, service: Service) -> None:
         self._app, self._service = app, service
         types = {name: field.type for name, field in app.request_context.fields.items()}
         self._context = EventSchema("context", types, frozenset(types))
-        self._workers = ThreadPoolExecutor(NUM_WORKERS, "shortlist-recommend")
-        self._num_under_way = 0
+        self._slates = Slates(app, service.telemetry)
+        self._admission = Admission()
+        service.telemetry.watch_admission(
+            lambda: self._admission.width_share, lambda: self._admission.num_waiting
+        )
 
     async def post(self, request: Request) -> Response:
         """Answer one request."""
@@ -48,17 +45,14 @@ class Recommend:
         surface = self._surface(request.path["name"])
         asked = decode(request.body, _decoder)
         self._check(asked, surface)
+        context = self._checked_context(asked)
         opened, serving = self._service.opened, self._service.serving
-        if self._num_under_way >= MAX_UNDER_WAY:
-            raise Problem("overloaded", f"{MAX_UNDER_WAY} requests are under way already.", retry_after="1")
-        self._num_under_way += 1
+        ask = Ask(request.id, asked, context, surface, opened, serving)
+        ticket = await self._admission.enter(arrived_s, surface.slo.p99_ms)
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(
-                self._workers, self._answer, request.id, asked, surface, opened, serving, arrived_s
-            )
+            return await self._answer(ask, ticket)
         finally:
-            self._num_under_way -= 1
-        return Response(answer)
+            self._admission.leave(ticket)
 
     def _surface(self, name: str) -> Surface:
         surface = self._app.surfaces.get(name)
@@ -87,76 +81,66 @@ class Recommend:
             )
             raise Problem("invalid-request", fault) from None
 
-    def _answer(
-        self,
-        request_id: str,
-        asked: RecommendRequest,
-        surface: Surface,
-        opened: Opened,
-        serving: Serving,
-        arrived_s: float,
-    ) -> RecommendAnswer:
-        context = self._checked_context(asked)
-        state = opened.state
-        budget_ms = surface.slo.p99_ms
+    async def _answer(self, ask: Ask, ticket: Ticket) -> Response:
+        state, surface = ask.opened.state, ask.surface
+        funnel = ask.serving.funnels[surface.surface_name]
         query = Query(
-            user=state.users.vocabulary.code(asked.user),
-            k=asked.k or surface.k,
+            user=state.users.vocabulary.code(ask.body.user),
+            k=ask.body.k or surface.k,
             time_us=state.moment(now_us()),
-            context=context,
-            seed=int(request_id[:15], 16),
+            context=ask.context,
+            seed=int(ask.id[:15], 16),
             state=state,
         )
-        waited_ms = 1000 * (time.perf_counter() - arrived_s)
-        funnel = serving.funnels[surface.surface_name]
-        answer = funnel.recommend(query, budget_ms=max(budget_ms - waited_ms, _LEAST_SHARE * budget_ms))
-        sent = self._sent(request_id, asked, serving, funnel, answer, query)
-        if not asked.preview:
-            impressions = Impressions(self._app, opened.log, self._service.telemetry)
-            impressions.submit(asked.user, context, answer, sent)
-        self._observe(surface.surface_name, answer)
-        return sent
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Response] = loop.create_future()
 
-    def _sent(
-        self,
-        request_id: str,
-        asked: RecommendRequest,
-        serving: Serving,
-        funnel: Funnel,
-        answer: Answer,
-        query: Query,
-    ) -> RecommendAnswer:
-        table = query.state.items
-        attributes = [UNSET] * len(answer)
-        if asked.attributes:
-            with query.state.lock:
-                attributes = attributes_of(table, answer.items)  # type: ignore[assignment]
-        slots = [
-            Slot(item, position, score if math.isfinite(score) else None,
-                 dict(zip(answer.labels, parts, strict=True)), propensity, sources, about)
-            for item, position, score, parts, propensity, sources, about in zip(
-                table.vocabulary.texts(answer.items.tolist()),
-                answer.positions.tolist(),
-                answer.scores.tolist(),
-                answer.parts.tolist(),
-                answer.propensities.tolist(),
-                answer.sources,
-                attributes,
-                strict=True,
-            )
-        ]  # fmt: skip
-        return RecommendAnswer(
-            request_id,
-            funnel.surface.surface_name,
-            serving.release,
-            answer.degraded,
-            slots,
-            answer.trace if asked.trace else UNSET,
-        )
+        def done(answer: Answer) -> None:
+            """Write the answer and its evidence, on whatever thread ended the passage."""
+            try:
+                response = self._slates.response(ask, answer)
+            except BaseException as error:
+                loop.call_soon_threadsafe(_settle, answered, None, error)
+            else:
+                loop.call_soon_threadsafe(_settle, answered, response, None)
 
-    def _observe(self, surface: str, answer: Answer) -> None:
-        telemetry = self._service.telemetry
-        for stage in answer.trace.stages:
-            telemetry.stage_ms.labels(surface, stage.stage).observe(stage.elapsed_ms)
-        for reason in answer.degraded:
-            telemetry.degraded.labels(surface, reason.partition(":")[0]).inc()
+        waited_ms = 1000 * (time.perf_counter() - ticket.arrived_s)
+        budget_ms = max(surface.slo.p99_ms - waited_ms, _LEAST_SHARE * surface.slo.p99_ms)
+        width = max(surface.k, int(self._admission.width_share * funnel.width))
+        passage = funnel.start(query, done, budget_ms=budget_ms, width=width)
+        watch = _Watch(loop, passage)
+        try:
+            return await answered
+        finally:
+            watch.end()
+
+
+class _Watch:
+    """Looks after a passage, by the event loop's timer."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, passage: Passage) -> None:
+        self._loop, self._passage = loop, passage
+        self._timer = self._arm()
+
+    def end(self) -> None:
+        """Stop looking."""
+        self._timer.cancel()
+
+    def _arm(self) -> asyncio.TimerHandle:
+        return self._loop.call_later(max(0.0, self._passage.due_s - time.perf_counter()), self._look)
+
+    def _look(self) -> None:
+        if self._passage.overdue():
+            self._timer = self._arm()
+
+
+def _settle(
+    answered: asyncio.Future[Response], response: Response | None, error: BaseException | None
+) -> None:
+    if answered.done():  # the client went away
+        return
+    if error is not None:
+        answered.set_exception(error)
+    else:
+        assert response is not None
+        answered.set_result(response)

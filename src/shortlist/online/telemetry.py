@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
+
+from shortlist.pipeline.answer import Answer
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -47,6 +50,13 @@ class Telemetry:
         self.release = Gauge(
             "shortlist_release_info", "1 for the release that serves.", ["release"], registry=registry
         )
+        self._width_share = Gauge(
+            "shortlist_width_share", "How much of the funnels' width there is time for.", registry=registry
+        )
+        self._num_waiting = Gauge(
+            "shortlist_requests_waiting", "Requests that wait for their turn.", registry=registry
+        )
+        self._stage = cache(self.stage_ms.labels)  # finding a label's child takes longer than observing
         self._last_seq = Gauge(
             "shortlist_log_last_seq", "Position of the newest record folded.", registry=registry
         )
@@ -56,6 +66,18 @@ class Telemetry:
         """Read these when the metrics are asked for."""
         self._last_seq.set_function(last_seq)
         self._state_bytes.set_function(num_bytes)
+
+    def watch_admission(self, width_share: Callable[[], float], num_waiting: Callable[[], float]) -> None:
+        """Read these when the metrics are asked for."""
+        self._width_share.set_function(width_share)
+        self._num_waiting.set_function(num_waiting)
+
+    def answered(self, surface: str, answer: Answer) -> None:
+        """Note what each stage of an answer took, and what was degraded."""
+        for stage in answer.trace.stages:
+            self._stage(surface, stage.stage).observe(stage.elapsed_ms)
+        for reason in answer.degraded:
+            self.degraded.labels(surface, reason.partition(":")[0]).inc()
 
     def serves(self, release: str) -> None:
         """Note which release serves from now on."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.pipeline.course import FALLBACK
+from shortlist.pipeline.passage import FALLBACK
 from shortlist.pipeline.record import Record
 from shortlist.pipeline.trace import Trace
 from shortlist.stages.contract import Items, Query

@@ -21,6 +21,7 @@ from shortlist.pipeline.deadline import time_left_s
 T = TypeVar("T")
 
 CLOSED = "skipped: still busy with an earlier request"
+NO_TIME = "skipped: no time was left"
 
 
 @dataclass(frozen=True)

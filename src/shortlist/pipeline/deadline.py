@@ -12,7 +12,7 @@ RANKER_BY = 0.80
 RERANKERS_BY = 0.90
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Deadlines:
     """Moments of `time.perf_counter`, in seconds.
 
@@ -29,8 +29,13 @@ class Deadlines:
     @classmethod
     def split(cls, start_s: float, budget_ms: float) -> Deadlines:
         """Split a budget that began at `start_s`; an infinite budget waits for every stage."""
-        shares = (SOURCES_BY, FILTERS_BY, RANKER_BY, RERANKERS_BY)
-        return cls(*(start_s + share * budget_ms / 1000 for share in shares))
+        budget_s = budget_ms / 1000
+        return cls(
+            start_s + SOURCES_BY * budget_s,
+            start_s + FILTERS_BY * budget_s,
+            start_s + RANKER_BY * budget_s,
+            start_s + RERANKERS_BY * budget_s,
+        )
 
 
 def time_left_s(deadline_s: float) -> float:

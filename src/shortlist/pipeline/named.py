@@ -6,14 +6,22 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from shortlist.pipeline.crew import Lane
+
 F = TypeVar("F")
 
 
 class Named(NamedTuple, Generic[F]):
-    """A ready stage and its name."""
+    """A ready stage, its name, and its lane, which is closed while a request hangs in it."""
 
     name: str
     run: F
+    lane: Lane
+
+    @classmethod
+    def of(cls, name: str, run: F) -> Named[F]:
+        """Name a stage that nobody has asked yet."""
+        return cls(name, run, Lane())
 
 
 def stage_names(stages: Sequence[object]) -> list[str]:

@@ -1,8 +1,7 @@
 """The second phase: the filters, in order; what one drops the next does not see.
 
 Filters fail closed. A filter may be what keeps a child from an explicit video, so one that is late
-or throws lets nothing pass: all candidates it was given are dropped. The fallback list then goes
-through the same filters; while the filter stays broken the slate stays empty, and the answer says why.
+or throws lets nothing pass: all candidates it was given are dropped.
 
 C candidates.
 """
@@ -14,74 +13,82 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shortlist.pipeline.crew import CLOSED, Lane, told
+from shortlist.pipeline.crew import CLOSED, late, told
+from shortlist.pipeline.leg import Leg, Place
 from shortlist.pipeline.merge import Candidates
 from shortlist.pipeline.named import Named
 from shortlist.pipeline.record import Record
 from shortlist.pipeline.trace import StageTrace
-from shortlist.stages.contract import Filter, Items, Query
+from shortlist.stages.contract import Filter, Query
 
 NOBODY = Candidates(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class Narrowing:
-    """One list on its way through the filters. A worker runs it; it may be left behind at any step.
+    """One list on its way through the filters; every step is published as a whole, in the record."""
 
-    Every step is published as a whole, in `steps`: the candidates kept, the items removed, the ms.
-    """
+    def __init__(self, filters: Sequence[Named[Filter]], candidates: Candidates, record: Record) -> None:
+        self._filters, self._record = filters, record
+        self._num_passed = 0
+        self.kept = candidates
+        self.is_trouble = False
 
-    def __init__(self, filters: Sequence[Named[Filter]], lane: Lane, candidates: Candidates) -> None:
-        self._filters, self._lane = filters, lane
-        self._candidates = candidates
-        self.steps: tuple[tuple[Candidates, Items, float], ...] = ()
-        self.trouble: str | None = None
-        self.started_s = time.perf_counter()
-
-    @property
-    def kept(self) -> Candidates:
-        """The candidates that passed, once the run has ended."""
-        if self.trouble is not None:
-            return NOBODY
-        return self.steps[-1][0] if self.steps else self._candidates
-
-    def run(self, query: Query) -> None:
+    def run(self, leg: Leg, query: Query) -> None:
         """Pass the candidates from filter to filter."""
-        if not len(self._candidates):
+        if not len(self.kept):
             return
-        if not self._lane.is_open:
-            self.trouble = CLOSED
-            return
-        kept = self._candidates
-        try:
-            for one in self._filters:
-                started_s = time.perf_counter()
-                keep = np.asarray(one.run(query, kept.items))
-                if keep.dtype != np.bool_ or keep.shape != kept.items.shape:
-                    raise TypeError(
-                        f"expected bool[{len(kept)}], received {keep.dtype}{list(keep.shape)}: "
-                        "a filter says of each candidate whether it is kept"
-                    )
-                removed = kept.items[~keep]
-                kept = Candidates(kept.items[keep], kept.sources[keep])
-                self.steps += ((kept, removed, 1000 * (time.perf_counter() - started_s)),)
-        except BaseException as error:
-            self.trouble = told(error)
+        for one in self._filters:
+            if not one.lane.is_open:
+                with leg:
+                    self._fail(CLOSED, 0.0)
+                return
+            since_s = leg.enter(one.lane)
+            try:
+                keep, trouble = _checked(one.run(query, self.kept.items), len(self.kept)), None
+            except BaseException as error:
+                keep, trouble = None, told(error)
+            elapsed_ms = 1000 * (time.perf_counter() - since_s)
+            with leg:
+                if keep is None:
+                    self._fail(trouble or "", elapsed_ms)
+                    return
+                self._pass(one.name, keep, elapsed_ms)
 
-    def report(self, record: Record, trouble: str | None) -> None:
-        """Write down what happened; `trouble` says why the run did not end well, None when it did."""
-        steps = self.steps
-        kept = self._candidates
-        for one, (kept, removed, elapsed_ms) in zip(self._filters, steps, strict=False):
-            num_in = len(kept) + len(removed)
-            reasons = {"removed": len(removed)} if len(removed) else {}
-            record.stages.append(StageTrace(one.name, "filter", num_in, len(kept), reasons, elapsed_ms))
-            record.removed.append((one.name, removed))
-        if trouble is None:
-            return
-        # A call may be given up at the very moment in which its last filter ends.
-        stuck = self._filters[min(len(steps), len(self._filters) - 1)].name
-        elapsed_ms = 1000 * (time.perf_counter() - self.started_s)
-        record.degraded.append(f"filter {stuck}: {trouble}")
-        record.removed.append((f"{stuck} ({trouble})", kept.items))
-        unchecked = {"could not be checked": len(kept)}
-        record.stages.append(StageTrace(stuck, "filter", len(kept), 0, unchecked, elapsed_ms, trouble))
+    def give_up(self, place: Place) -> None:
+        """Note that the filter in which the worker is stuck is late: nothing has passed it."""
+        self._fail(late(place.since_s), 1000 * (time.perf_counter() - place.since_s))
+
+    def _pass(self, name: str, keep: np.ndarray, elapsed_ms: float) -> None:
+        before = self.kept
+        self._num_passed += 1
+        if keep.all():
+            removed, reasons = before.items[:0], {}
+        else:
+            removed = before.items[~keep]
+            self.kept = Candidates(before.items[keep], before.sources[keep])
+            reasons = {"removed": len(removed)}
+        self._record.removed.append((name, removed))
+        self._record.stages.append(
+            StageTrace(name, "filter", len(before), len(self.kept), reasons, elapsed_ms)
+        )
+
+    def _fail(self, trouble: str, elapsed_ms: float) -> None:
+        # A worker may be given up at the very moment in which its last filter ends.
+        stuck = self._filters[min(self._num_passed, len(self._filters) - 1)].name
+        count = len(self.kept)
+        self._record.degraded.append(f"filter {stuck}: {trouble}")
+        self._record.removed.append((f"{stuck} ({trouble})", self.kept.items))
+        self._record.stages.append(
+            StageTrace(stuck, "filter", count, 0, {"could not be checked": count}, elapsed_ms, trouble)
+        )
+        self.kept, self.is_trouble = NOBODY, True
+
+
+def _checked(keep: object, count: int) -> np.ndarray:
+    keep_C = np.asarray(keep)
+    if keep_C.dtype != np.bool_ or keep_C.shape != (count,):
+        raise TypeError(
+            f"expected bool[{count}], received {keep_C.dtype}{list(keep_C.shape)}: "
+            "a filter says of each candidate whether it is kept"
+        )
+    return keep_C

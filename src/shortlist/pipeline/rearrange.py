@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shortlist.pipeline.crew import CLOSED, Lane, told
+from shortlist.pipeline.crew import CLOSED, NO_TIME, late, told
+from shortlist.pipeline.leg import Leg, Place
 from shortlist.pipeline.named import Named
 from shortlist.pipeline.record import Record
 from shortlist.pipeline.trace import StageTrace
@@ -18,54 +19,60 @@ from shortlist.stages.contract import Items, Query, Reranker, Slate
 
 
 class Rearranging:
-    """One slate on its way through the re-rankers. A worker runs it; it may be left behind at any step.
+    """One slate on its way through the re-rankers; the slate after each is published, in the record."""
 
-    Every step is published as a whole, in `steps`: the slate after it, the ms, what went wrong.
-    """
+    def __init__(self, rerankers: Sequence[Named[Reranker]], slate: Slate, record: Record) -> None:
+        self._rerankers, self._record = rerankers, record
+        self._num_done = 0
+        record.slates.append(("", slate))
 
-    def __init__(self, rerankers: Sequence[Named[Reranker]], lane: Lane, slate: Slate) -> None:
-        self._rerankers, self._lane = rerankers, lane
-        self._slate = slate
-        self.steps: tuple[tuple[Slate, float, str], ...] = ()
-        self.trouble: str | None = None
-        self.started_s = time.perf_counter()
-
-    def run(self, query: Query) -> None:
+    def run(self, leg: Leg, query: Query) -> None:
         """Pass the slate from re-ranker to re-ranker."""
-        if not len(self._slate):
+        slate = self._record.slates[-1][1]
+        if not len(slate):
             return
-        if not self._lane.is_open:
-            self.trouble = CLOSED
-            return
-        slate, same = self._slate, np.sort(self._slate.items)
+        same = np.sort(slate.items)
         for one in self._rerankers:
-            started_s = time.perf_counter()
-            trouble = ""
+            since_s, trouble = time.perf_counter(), ""
+            if not one.lane.is_open:
+                with leg:
+                    self._num_done += 1
+                    self._note(one.name, slate, CLOSED, 0.0)
+                continue
+            since_s = leg.enter(one.lane)
             try:
                 reordered = one.run(query, slate)
                 _check(reordered, same)
                 slate = reordered
             except BaseException as error:
                 trouble = told(error)
-            self.steps += ((slate, 1000 * (time.perf_counter() - started_s), trouble),)
+            elapsed_ms = 1000 * (time.perf_counter() - since_s)
+            with leg:
+                self._num_done += 1
+                self._note(one.name, slate, trouble, elapsed_ms)
 
-    def report(self, record: Record, trouble: str | None) -> None:
-        """Write down every state of the slate, the last one last; `trouble` as for the other phases."""
-        steps, count = self.steps, len(self._slate)
-        record.slates.append(("", self._slate))
-        for one, (after, elapsed_ms, failed) in zip(self._rerankers, steps, strict=False):
-            if failed:
-                record.degraded.append(f"reranker {one.name}: {failed}")
-            over = count - after.num_clean
-            note = failed or (f"{over} behind the rest" if over else "")
-            record.slates.append((one.name, after))
-            record.stages.append(StageTrace(one.name, "reranker", count, count, {}, elapsed_ms, note))
-        if trouble is None:
-            return
-        elapsed_ms = 1000 * (time.perf_counter() - self.started_s)
-        for one in self._rerankers[len(steps) :]:
-            record.degraded.append(f"reranker {one.name}: {trouble}")
-            record.stages.append(StageTrace(one.name, "reranker", count, count, {}, elapsed_ms, trouble))
+    def give_up(self, place: Place | None) -> None:
+        """Note that the re-ranker in which the worker is stuck, if it is, is late, and the others with it."""
+        if place is None:
+            self._skip_rest(NO_TIME, 0.0)
+        else:
+            self._skip_rest(late(place.since_s), 1000 * (time.perf_counter() - place.since_s))
+
+    def _note(self, name: str, slate: Slate, trouble: str, elapsed_ms: float) -> None:
+        if trouble:
+            self._record.degraded.append(f"reranker {name}: {trouble}")
+        over, count = len(slate) - slate.num_clean, len(slate)
+        note = trouble or (f"{over} behind the rest" if over else "")
+        self._record.slates.append((name, slate))
+        self._record.stages.append(StageTrace(name, "reranker", count, count, {}, elapsed_ms, note))
+
+    def _skip_rest(self, trouble: str, elapsed_ms: float) -> None:
+        count = len(self._record.slates[-1][1])
+        for one in self._rerankers[self._num_done :]:
+            self._record.degraded.append(f"reranker {one.name}: {trouble}")
+            self._record.stages.append(
+                StageTrace(one.name, "reranker", count, count, {}, elapsed_ms, trouble)
+            )
 
 
 def _check(slate: Slate, same: Items) -> None:

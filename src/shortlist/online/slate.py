@@ -1,0 +1,88 @@
+"""From a funnel's answer to what the client gets, with its evidence logged and its stages measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from shortlist.declare.app import App
+from shortlist.declare.surface import Surface
+from shortlist.online.attributes import attributes_of
+from shortlist.online.impressions import Impressions
+from shortlist.online.loader import Serving
+from shortlist.online.router import Response
+from shortlist.online.schema import RecommendAnswer, RecommendRequest, Slot
+from shortlist.online.service import Opened
+from shortlist.online.telemetry import Telemetry
+from shortlist.pipeline.answer import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request to recommend, checked, and what it is answered with.
+
+    Args:
+        id: of the request.
+        body: as it came.
+        context: its context, checked.
+        surface: which it asks.
+        opened: the log and the state.
+        serving: the release: one makes the whole answer.
+    """
+
+    id: str
+    body: RecommendRequest
+    context: dict[str, object]
+    surface: Surface
+    opened: Opened
+    serving: Serving
+
+
+class Slates:
+    """Writes answers; any thread may call it.
+
+    Args:
+        app: the declaration.
+        telemetry: told of every stage and of what was degraded.
+    """
+
+    def __init__(self, app: App, telemetry: Telemetry) -> None:
+        self._app, self._telemetry = app, telemetry
+
+    def response(self, ask: Ask, answer: Answer) -> Response:
+        """Write an answer as it is sent, and queue its evidence first."""
+        sent = _sent(ask, answer)
+        if not ask.body.preview:
+            impressions = Impressions(self._app, ask.opened.log, self._telemetry)
+            impressions.submit(ask.body.user, ask.context, answer, sent)
+        self._telemetry.answered(sent.surface, answer)
+        return Response(Response(sent).encoded())
+
+
+def _sent(ask: Ask, answer: Answer) -> RecommendAnswer:
+    state = ask.opened.state
+    table = state.items
+    attributes = [UNSET] * len(answer)
+    if ask.body.attributes:
+        with state.lock:
+            attributes = attributes_of(table, answer.items)  # type: ignore[assignment]
+    slots = [
+        Slot(item, position, score if math.isfinite(score) else None,
+             dict(zip(answer.labels, parts, strict=True)), propensity, sources, about)
+        for item, position, score, parts, propensity, sources, about in zip(
+            table.vocabulary.texts(answer.items.tolist()),
+            answer.positions.tolist(),
+            answer.scores.tolist(),
+            answer.parts.tolist(),
+            answer.propensities.tolist(),
+            answer.sources,
+            attributes,
+            strict=True,
+        )
+    ]  # fmt: skip
+    trace = answer.trace if ask.body.trace else UNSET
+    return RecommendAnswer(
+        ask.id, ask.surface.surface_name, ask.serving.release, answer.degraded, slots, trace
+    )
