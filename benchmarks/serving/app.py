@@ -11,6 +11,8 @@ from shortlist.declare.surface import Stage
 
 SURFACE = "home"
 K = 20
+NUM_NEAR, NUM_CO_VISITED, NUM_POPULAR = 320, 140, 100
+NUM_PROPOSED = NUM_NEAR + NUM_CO_VISITED + NUM_POPULAR
 P99_MS = float(os.environ.get("SERVING_P99_MS", "10"))
 """A budget is no part of what a release is built for, so one release can be served with any."""
 
@@ -64,9 +66,9 @@ def declare(*more_sources: Stage) -> sl.App:
         SURFACE,
         sources=[
             # The path is read by whoever builds the release, in the folder of the catalogue.
-            sl.NearVectors("vectors.parquet", n=320),
-            sl.ItemToItem(n=140),
-            sl.Popular(n=100, half_life="7d"),
+            sl.NearVectors("vectors.parquet", n=NUM_NEAR),
+            sl.ItemToItem(n=NUM_CO_VISITED),
+            sl.Popular(n=NUM_POPULAR, half_life="7d"),
             *more_sources,
         ],
         filters=[sl.NotSeen(), sl.Where(~clip.explicit | user.adult)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,9 @@ class Bench:
 
 
 def ms(value_ms: float) -> str:
-    """Write milliseconds with the digits that matter."""
+    """Write milliseconds with the digits that matter; of what was never answered, that."""
+    if not math.isfinite(value_ms):
+        return "-" if math.isnan(value_ms) else "never"
     return f"{value_ms:,.2f} ms" if value_ms < 100 else f"{value_ms:,.0f} ms"
 
 

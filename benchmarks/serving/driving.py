@@ -6,13 +6,16 @@ The generator is `shortlist load`'s own, in this process; it shares the machine'
 from __future__ import annotations
 
 import json
+import math
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.error import HTTPError
 
 import numpy as np
 
-from serving.app import SURFACE
+from serving.app import NUM_PROPOSED, SURFACE
 from serving.catalogue import Catalogue
 from serving.hosting import Hosted
 from shortlist.load.arrivals import Schedule, schedule
@@ -21,6 +24,7 @@ from shortlist.load.drive import Outcome, drive
 from shortlist.load.requests import Requests, ShortlistRequests, Who
 from shortlist.load.search import highest_rate as search
 from shortlist.load.tally import Tally
+from shortlist.pipeline.funnel import DEFAULT_WIDTH
 
 NUM_CONNECTIONS = 256
 TIMEOUT_S = 2.0
@@ -28,6 +32,7 @@ WARM_UP_S = 2.0
 _NUM_USERS = 5000
 _SEARCH_S = 5.0
 _TOLERANCE = 0.1
+_LEAST_RPS = 4.0
 _MAY_FAIL = 0.001
 _MAY_DEGRADE = 0.01
 _TOO_LATE_MS = 2.0  # a generator that is later than this at its p99 measures itself
@@ -41,11 +46,13 @@ class Driven:
         rate: requests a second that were due.
         outcome: what came back.
         cpu_ms: CPU milliseconds of the server for each request that it got.
+        width: how many candidates our server let pass at the end, for it narrows its funnels under pressure.
     """
 
     rate: float
     outcome: Outcome
     cpu_ms: float
+    width: float
 
     @property
     def tally(self) -> Tally:
@@ -53,10 +60,15 @@ class Driven:
         return self.outcome.requests
 
     def meets(self, p99_ms: float) -> bool:
-        """Tell whether 99 of 100 requests were answered in time, nearly all at all, and in full."""
+        """Tell whether 99 of 100 requests were answered in time, nearly all at all, and whole."""
         tally = self.tally
         is_whole = tally.share_failed() <= _MAY_FAIL and tally.share_degraded() <= _MAY_DEGRADE
         return is_whole and tally.quantile(0.99) <= p99_ms
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether every candidate that the sources propose was ranked."""
+        return self.width >= NUM_PROPOSED
 
     @property
     def is_late(self) -> bool:
@@ -136,11 +148,21 @@ def on_schedule(
         Address.of(hosted.url), due, requests, warm_up_s=warm_up_s, timeout_s=TIMEOUT_S,
         num_connections=num_connections, tell=tell,
     )  # fmt: skip
-    return Driven(rate, outcome, 1000 * (hosted.cpu_s() - before_s) / max(1, outcome.num_sent))
+    cpu_ms = 1000 * (hosted.cpu_s() - before_s) / max(1, outcome.num_sent)
+    return Driven(rate, outcome, cpu_ms, _width(hosted))
+
+
+def _width(hosted: Hosted) -> float:
+    """Return how many candidates may pass; infinity for a server that never narrows."""
+    try:
+        found = re.search(r"^shortlist_width_share (\S+)", hosted.get("/metrics"), re.MULTILINE)
+    except HTTPError:
+        return math.inf
+    return math.inf if found is None else float(found[1]) * DEFAULT_WIDTH
 
 
 def highest_rate(
-    hosted: Hosted, requests: Requests, p99_ms: float, *, start: float, seconds: float = _SEARCH_S
+    hosted: Hosted, requests: Requests, p99_ms: float, *, start: float, may_narrow: bool = False
 ) -> Driven | None:
     """Find the highest rate that a server bears, with the search of `shortlist load`.
 
@@ -149,18 +171,18 @@ def highest_rate(
         requests: what is asked.
         p99_ms: the latency that 99 of 100 requests must keep, counted from when they were due.
         start: the first rate.
-        seconds: how long each trial takes.
+        may_narrow: count a rate as held, too, when fewer candidates are ranked than are proposed.
 
     Returns:
-        A trial that was held at that rate; None when not even one request a second is.
+        A trial that was held at that rate; None when not even four requests a second are.
     """
     held: dict[float, Driven] = {}
 
     def holds(rate: float) -> bool:
-        tried = steady(hosted, requests, rate, seconds)
-        if tried.meets(p99_ms):
+        tried = steady(hosted, requests, rate, _SEARCH_S)
+        if tried.meets(p99_ms) and (may_narrow or tried.is_wide):
             held[rate] = tried
         return rate in held and held[rate] is tried
 
-    found = search(holds, start, tolerance=_TOLERANCE)
+    found = search(holds, start, tolerance=_TOLERANCE, least_rps=_LEAST_RPS)
     return held.get(found.rate_rps)

@@ -27,6 +27,7 @@ def show(bench: Bench) -> None:
                 ms(tally.quantile(0.5)),
                 ms(tally.quantile(0.99)),
                 f"{tally.share_degraded():.1%}",
+                f"{driven.width:,.0f}",
                 ms(driven.cpu_ms),
                 f"{memory.pss_mb:,.0f} MB",
                 f"{hosted.ready_s:.0f} s",
@@ -34,6 +35,15 @@ def show(bench: Bench) -> None:
         )
     bench.table(
         f"3. {TITLE}: {_RATE_RPS:g} rps, and a fifth as many events",
-        ("clips", "p50", "p99", "degraded", "CPU for a request", "memory (PSS)", "ready in"),
+        (
+            "clips",
+            "p50",
+            "p99",
+            "degraded",
+            "candidates at most",
+            "CPU for a request",
+            "memory (PSS)",
+            "ready in",
+        ),
         rows,
     )

@@ -13,7 +13,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def measure(data: Path) -> dict[str, Any]:
     return {
         **{name: float(np.median(times)) for name, times in times_ms.items()},
         "num_ranked": float(np.mean(num_ranked)),
-        "recall": _recall(data, vectors, np.array(wanted)),
+        "recall": _recall(data, artifacts.item_ids, vectors, np.array(wanted)),
     }
 
 
@@ -91,10 +91,12 @@ def _time_ms(work: Callable[[], object]) -> float:
     return 1000 * (time.perf_counter() - started_s)
 
 
-def _recall(data: Path, vectors: FittedVectors, queries: np.ndarray) -> float:
+def _recall(data: Path, item_ids: Sequence[str], vectors: FittedVectors, queries: np.ndarray) -> float:
     """Compare what the index finds with a scan of the vectors the catalogue was made of."""
-    lists = duckdb.sql(f"SELECT vector FROM '{data.parent / 'vectors.parquet'}'").fetchnumpy()["vector"]
-    exact = np.array([np.asarray(one, np.float32) for one in lists])
+    table = duckdb.sql(f"FROM '{data.parent / 'vectors.parquet'}'").fetchnumpy()
+    row_of = {item: row for row, item in enumerate(table["item"].tolist())}
+    exact = np.array([np.asarray(one, np.float32) for one in table["vector"]])
+    exact = exact[[row_of[item] for item in item_ids]]
     exact /= np.linalg.norm(exact, axis=1, keepdims=True)
     found = vectors.index.search(queries, _RECALL_AT)[0]
     shares = []

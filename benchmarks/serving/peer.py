@@ -39,6 +39,7 @@ def show(bench: Bench) -> None:
             ("p50 at that rate", _p(ours, 0.5), _p(theirs, 0.5), "", ""),
             ("p99 at that rate", _p(ours, 0.99), _p(theirs, 0.99), "", ""),
             ("CPU for a request", _cpu(ours), _cpu(theirs), _over(theirs, ours), ""),
+            ("candidates at most", f"{ours.width:,.0f}" if ours else "-", "all", "", ""),
             ("memory (PSS)", f"{our_memory.pss_mb:,.0f} MB", f"{their_memory.pss_mb:,.0f} MB", "", ""),
         ],
     )
