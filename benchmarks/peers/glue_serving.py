@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections import defaultdict
@@ -34,7 +33,6 @@ from peers.glue_features import build
 NUM_NEAR, NUM_CO_VISITED, NUM_POPULAR, K = 320, 140, 100, 20
 HISTORY_OF_VECTORS, HISTORY_OF_CO_VISITS, GAP_HALF_LIFE = 10, 50, 2.0
 EXPLORE_SLOTS, EXPLORE_POOL, REPETITION = 2, 200, 0.2
-DATA = "GLUE_DATA"  # a worker imports this file anew; the environment tells it where the data is
 
 
 class RecommendRequest(BaseModel):
@@ -233,9 +231,9 @@ def _by_pair(path: Path) -> tuple[dict[tuple[str, str], tuple[float, ...]], list
     return dict(zip(zip(frame[first], frame[second], strict=True), rows, strict=True)), names
 
 
-def create_app() -> FastAPI:
-    """Load everything and return the application; uvicorn calls it in each worker."""
-    recommender = Recommender(build(Path(os.environ[DATA])))
+def create_app(data: Path) -> FastAPI:
+    """Load everything and return the application."""
+    recommender = Recommender(build(data))
     app = FastAPI()
 
     # Not `def`: threads that take turns at one interpreter lock serve fewer requests, with a longer tail.
@@ -254,18 +252,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--port", type=int, default=8001)
-    parser.add_argument("--workers", type=int, default=1)
     asked = parser.parse_args()
-    build(asked.data)  # once, before the workers come
-    os.environ[DATA] = str(asked.data)
-    uvicorn.run(
-        "peers.glue_serving:create_app",
-        factory=True,
-        port=asked.port,
-        workers=asked.workers,
-        log_level="warning",
-        access_log=False,
-    )
+    uvicorn.run(create_app(asked.data), port=asked.port, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

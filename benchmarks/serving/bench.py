@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from serving.catalogue import Catalogue, catalogue
+from serving.driving import Driven
+
+_TOO_LATE_MS = 2.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,16 @@ class Bench:
         for row in rows:
             table.add_row(*map(str, row))
         self.console.print(table)
+
+    def say_if_late(self, *driven: Driven | None) -> None:
+        """Warn when the generator was too late for its figures to be the server's alone."""
+        late_ms = max((one.late_ms for one in driven if one is not None), default=0.0)
+        if late_ms > _TOO_LATE_MS:
+            self.console.print(
+                f"   The generator was late by {ms(late_ms)} at its p99, for the machine was busy: latencies "
+                "hold that too.",
+                style="yellow",
+            )
 
 
 def ms(value_ms: float) -> str:

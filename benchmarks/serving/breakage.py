@@ -25,7 +25,7 @@ _RATE_RPS, _SECONDS = 20.0, 12.0
 def show(bench: Bench) -> None:
     """Measure and print."""
     built = bench.built()
-    rows = []
+    rows, runs = [], []
     with tempfile.TemporaryDirectory() as made, scratch(built) as data:
         faults = Path(made)
         environment = {"SERVING_FAULTS": str(faults)}
@@ -35,7 +35,8 @@ def show(bench: Bench) -> None:
             requests = our_requests(built, hosted)
 
             def drive(name: str) -> None:
-                rows.append(_row(name, steady(hosted, requests, _RATE_RPS, _SECONDS)))
+                runs.append(steady(hosted, requests, _RATE_RPS, _SECONDS))
+                rows.append(_row(name, runs[-1]))
 
             drive("nothing")
             for fault, name in (
@@ -55,6 +56,7 @@ def show(bench: Bench) -> None:
         f"7. {TITLE}: {built.num_items:,} clips, {_RATE_RPS:g} rps, a budget of {P99_MS:g} ms",
         ("broken", "statuses", "without an answer", "p50", "p99", "degraded", "why"), rows,
     )  # fmt: skip
+    bench.say_if_late(*runs)
     bench.console.print(
         f"   To promote the damaged release was refused: {refusal}\n"
         f"   Made current behind the registry's back, the server {'refused' if is_refused else 'TOOK'} it.\n"

@@ -62,6 +62,7 @@ def show(bench: Bench) -> None:
             ("recall@100 of the index", f"{alone['recall']:.3f}", ""),
         ],
     )
+    bench.say_if_late(quiet, loaded)
     bench.table(
         "   Time in each stage, by the server's own count", ("stage", "mean"),
         [(stage, ms(mean)) for stage, mean in sorted(stages.items(), key=lambda one: -one[1])],

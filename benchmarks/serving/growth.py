@@ -14,13 +14,14 @@ _RATE_RPS, _SECONDS = 20.0, 20.0
 
 def show(bench: Bench) -> None:
     """Measure and print."""
-    rows = []
+    rows, runs = [], []
     for share in _SHARES:
         built = bench.built(int(share * bench.num_items))
         with our_server(built) as (hosted, _):
             driven = steady(hosted, our_requests(built, hosted), _RATE_RPS, _SECONDS, events_per_request=0.2)
             memory = hosted.memory()
         tally = driven.tally
+        runs.append(driven)
         rows.append(
             (
                 f"{built.num_items:,}",
@@ -47,3 +48,4 @@ def show(bench: Bench) -> None:
         ),
         rows,
     )
+    bench.say_if_late(*runs)

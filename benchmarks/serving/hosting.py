@@ -24,6 +24,7 @@ _HERE = Path(__file__).parent
 APP = _HERE / "app.py"
 PEER = _HERE.parent / "peers" / "glue_serving.py"
 _READY_S = 600.0
+_NO_RELEASE = "No release serves"
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 
 
@@ -91,19 +92,19 @@ class Hosted:
 
 @contextmanager
 def our_server(
-    built: Catalogue, *, app: Path = APP, more: Mapping[str, str] | None = None
+    built: Catalogue, *, more: Mapping[str, str] | None = None, core: int | None = None
 ) -> Iterator[tuple[Hosted, Path]]:
     """Serve a catalogue with `shortlist serve`, from a copy that is removed afterwards.
 
     Args:
         built: the catalogue; it stays as it is.
-        app: the file of the declaration.
         more: environment variables of the server.
+        core: the only core it may use.
 
     Yields:
         The server, and its data folder.
     """
-    with scratch(built) as data, served(built, data, app=app, more=more) as hosted:
+    with scratch(built) as data, served(built, data, more=more, core=core) as hosted:
         yield hosted, data
 
 
@@ -130,35 +131,42 @@ def scratch(built: Catalogue) -> Iterator[Path]:
 
 @contextmanager
 def served(
-    built: Catalogue, data: Path, *, app: Path = APP, more: Mapping[str, str] | None = None
+    built: Catalogue,
+    data: Path,
+    *,
+    app: Path = APP,
+    more: Mapping[str, str] | None = None,
+    core: int | None = None,
 ) -> Iterator[Hosted]:
-    """Serve a data folder with `shortlist serve`."""
+    """Serve a data folder with `shortlist serve`; `app` is the file of the declaration."""
     port = _free_port()
     command = ["-m", "shortlist.cli", "serve", "--app", str(app), "--data", str(data), "--port", str(port)]
-    with _running(command, port, "/readyz", built.folder / "server.txt", more) as hosted:
+    with _running(command, port, "/readyz", built.folder / "server.txt", more or {}, core) as hosted:
         yield hosted
 
 
 @contextmanager
-def peer_server(built: Catalogue, *, num_workers: int = 1) -> Iterator[Hosted]:
+def peer_server(built: Catalogue, *, core: int | None = None) -> Iterator[Hosted]:
     """Serve the same catalogue the way people write it today."""
     port = _free_port()
-    command = [str(PEER), "--data", str(built.folder), "--port", str(port), "--workers", str(num_workers)]
-    with _running(command, port, "/healthz", built.folder / "peer.txt", None) as hosted:
+    command = [str(PEER), "--data", str(built.folder), "--port", str(port)]
+    with _running(command, port, "/healthz", built.folder / "peer.txt", {}, core) as hosted:
         yield hosted
 
 
 @contextmanager
 def _running(
-    command: list[str], port: int, ready_path: str, said: Path, more: Mapping[str, str] | None
+    command: list[str], port: int, ready_path: str, said: Path, more: Mapping[str, str], core: int | None
 ) -> Iterator[Hosted]:
     started_s = time.perf_counter()
     paths = [str(_HERE.parent), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, **(more or {}), "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    environment = {**os.environ, **more, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     with said.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command], stdout=output, stderr=subprocess.STDOUT, env=environment
         )
+        if core is not None:  # at once: threads to come inherit it, and pools count the cores they may use
+            os.sched_setaffinity(process.pid, {core})
         try:
             url = f"http://127.0.0.1:{port}"
             _wait(process, url + ready_path, said)
@@ -185,6 +193,13 @@ def _wait(process: subprocess.Popen[bytes], url: str, said: Path) -> None:
         try:
             with urlopen(url, timeout=5):
                 return
+        except HTTPError as error:
+            if _NO_RELEASE in (said_so := error.read().decode()):
+                raise RuntimeError(
+                    f"the server takes no release of this catalogue: {said_so}\n{said.read_text()[-2000:]}\n"
+                    f"Remove {said.parent} when an earlier version built it: it is built again."
+                ) from None
+            time.sleep(0.1)
         except (URLError, OSError):
             time.sleep(0.1)
     raise RuntimeError(f"the server was not ready within {_READY_S:.0f} s:\n{said.read_text()[-2000:]}")

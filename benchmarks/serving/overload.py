@@ -57,8 +57,7 @@ def show(bench: Bench) -> None:
             ("as before again after", "-", _recovered(after), ""),
         ],
     )  # fmt: skip
-    late_ms = driven.outcome.lateness.quantile(0.99)
-    bench.console.print(f"   The generator, on the same cores, was late by {ms(late_ms)} at its p99.\n")
+    bench.say_if_late(driven)
 
 
 def _surge(normal: float, over: float) -> np.ndarray:

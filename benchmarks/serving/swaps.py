@@ -38,11 +38,11 @@ def show(bench: Bench) -> None:
         told: Queue[list[float]] = spawn.Queue()
         mover = spawn.Process(target=_swap, args=(data / "releases", other, hosted.url, told))
         mover.start()
-        swapped, worst = Tally(), 0.0
+        swapped, runs = Tally(), [quiet]
         while mover.is_alive():
             driven = steady(hosted, requests, _RATE_RPS, _DRIVE_S, warm_up_s=0.0)
             swapped.merge(driven.tally)
-            worst = max(worst, driven.tally.answered.max_ms)
+            runs.append(driven)
         mover.join()
         assert mover.exitcode == 0, "the swaps ended early"
         times_s = told.get()
@@ -56,13 +56,14 @@ def show(bench: Bench) -> None:
             ("why", counted(_bad(quiet.tally)), counted(_bad(swapped)), "-"),
             ("p50", *_beside(quiet.tally.answered, swapped.answered, 0.5), ""),
             ("p99", *_beside(quiet.tally.answered, swapped.answered, 0.99), ""),
-            ("slowest", ms(quiet.tally.answered.max_ms), ms(worst), ""),
+            ("slowest", ms(quiet.tally.answered.max_ms), ms(swapped.answered.max_ms), ""),
             ("degraded", f"{quiet.tally.share_degraded():.2%}", f"{swapped.share_degraded():.2%}", ""),
-            ("from the move to the first answer of it", "-",
+            ("until it serves", "-",
              f"{np.median(times_s):.2f} s median, {max(times_s):.2f} s at most", ""),
             ("memory (PSS)", f"{at_start.pss_mb:,.0f} MB", f"{at_end.pss_mb:,.0f} MB", ""),
         ],
     )  # fmt: skip
+    bench.say_if_late(*runs)
 
 
 def _swap(releases: Path, other: str, url: str, told: Queue[list[float]]) -> None:
