@@ -37,7 +37,7 @@ bench: $(INSTALLED)  ## run the benchmarks (NAME=install_size runs one)
 	@echo "To run:"; for script in $(BENCHMARKS); do echo "  $$script  $$(head -n 1 $$script | tr -d '\"')"; done
 	@for script in $(BENCHMARKS); do echo; echo "== $$script"; $(BIN)/python $$script; done
 
-bench-serve: $(INSTALLED)  ## measure the served funnel at a million items, half an hour (ITEMS=100000, ONLY=1,3)
+bench-serve: $(INSTALLED)  ## measure the served funnel at a million items (ITEMS=100000, ONLY=1,3 shorten it)
 	@$(BIN)/python benchmarks/serve.py --items $(or $(ITEMS),1000000) $(if $(ONLY),--only $(ONLY))
 
 lock:  ## choose the newest allowed versions again and write requirements.lock

@@ -40,6 +40,7 @@ from shortlist.offline.progress import Steps
 from shortlist.offline.publish import write_release
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.releases import DataRange, Registry
+from shortlist.releases.manifest import FORMAT as RELEASE_FORMAT
 
 _FORMAT = 1  # of the folder; raise it when a folder built before no longer fits
 _EXAMPLES = 120_000
@@ -67,7 +68,7 @@ class Catalogue:
 
 def catalogue(folder: Path, num_items: int, console: Console) -> Catalogue:
     """Return the catalogue of a folder, building it when it is not there or is another's."""
-    wanted = [_FORMAT, app.fingerprint(), num_items]
+    wanted = [_FORMAT, RELEASE_FORMAT, app.fingerprint(), num_items]
     about = folder / _ABOUT
     if about.exists():
         found = json.loads(about.read_text())

@@ -74,7 +74,10 @@ def _in_process(data: Path) -> dict[str, float]:
     script = Path(__file__).with_name("in_process.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     ran = subprocess.run(
-        [sys.executable, str(script), "--data", str(data)], env=environment, check=True, capture_output=True
+        [sys.executable, str(script), "--data", str(data)],
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
     )
     found: dict[str, float] = json.loads(ran.stdout)
     return found
