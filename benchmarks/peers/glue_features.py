@@ -7,15 +7,19 @@ learned (trees, co-visits, popularity) is taken from it, so that both servers do
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from serving.app import SURFACE, app
+
+from shortlist.models.co_visitation import FittedCoVisitation
+from shortlist.releases import Registry
+from shortlist.releases.artifacts import load_contents
 
 DAY_US = 86_400_000_000
 HOUR_US = DAY_US // 24
-FOLDER = "glue"
+FOLDER, ABOUT, MODEL = "glue", "about.json", "trees.txt"
 WINDOWS_US = {"1h": HOUR_US, "1d": DAY_US, "7d": 7 * DAY_US, "30d": 30 * DAY_US}
 USER_TOPIC, USER_CREATOR, USER_CLIP = ["user", "topic"], ["user", "creator"], ["user", "clip"]
 NUM_POPULAR = 1000
@@ -31,7 +35,7 @@ def build(data: Path) -> Path:
         The folder of the tables.
     """
     folder = data / FOLDER
-    if (folder / "model.txt").exists():
+    if (folder / MODEL).exists():
         return folder
     folder.mkdir(exist_ok=True)
     clips = pl.read_parquet(data / "clips.parquet")
@@ -195,26 +199,27 @@ def _filled(table: pl.DataFrame, features: _Features) -> pl.DataFrame:
 
 def _from_release(data: Path, folder: Path, features: _Features) -> None:
     """Take the model, the categories, the co-visits and the popular clips out of the current release."""
-    releases = data / "releases"
-    current = json.loads((releases / "current.json").read_text())["current"]
-    release = releases / "releases" / current
-    ids = np.array(json.loads((release / "items.json").read_text()))
-    sources = release / "surfaces" / "home" / "sources"
-    neighbours = np.load(sources / "1" / "neighbours.npy", mmap_mode="r")
-    similarity = np.load(sources / "1" / "similarity.npy", mmap_mode="r")
-    with_some = np.flatnonzero(neighbours[:, 0] >= 0)
-    clip, place = np.nonzero(neighbours[with_some] >= 0)
-    clip = with_some[clip]
-    pl.DataFrame(
-        {"clip": ids[clip], "near": ids[neighbours[clip, place]], "score": similarity[clip, place]}
-    ).write_parquet(folder / "co_visits.parquet")
-    counts = np.load(release / "surfaces" / "home" / "popularity" / "counts.npy")
-    popular = ids[np.argsort(-counts, kind="stable")[:NUM_POPULAR]].tolist()
-    encoding = json.loads((release / "encoding.json").read_text())
+    registry = Registry(data / "releases")
+    current = registry.current()
+    assert current is not None
+    artifacts = load_contents(registry.open(current).folder, app)[SURFACE]
+    ids = np.array(list(artifacts.item_ids))
+    co_visits = artifacts.retrieval[1]
+    assert isinstance(co_visits, FittedCoVisitation)
+    with_some = np.flatnonzero(co_visits.neighbours[:, 0] >= 0)
+    row, place = np.nonzero(co_visits.neighbours[with_some] >= 0)
+    clip = with_some[row]
+    near, score = co_visits.neighbours[clip, place], co_visits.similarity[clip, place]
+    pl.DataFrame({"clip": ids[clip], "near": ids[near], "score": score}).write_parquet(
+        folder / "co_visits.parquet"
+    )
+    encoding = artifacts.encoding
+    assert encoding is not None
     about = {
-        **encoding,
-        "popular": popular,
+        "names": encoding.names,
+        "categories": encoding.categories,
+        "popular": ids[artifacts.popularity.top(NUM_POPULAR)[0]].tolist(),
         "overall": {window: features.overall(window) for window in WINDOWS_US},
     }
-    (folder / "about.json").write_text(json.dumps(about))
-    shutil.copy(release / "surfaces" / "home" / "rankers" / "engaged" / "trees.txt", folder / "model.txt")
+    (folder / ABOUT).write_text(json.dumps(about))
+    artifacts.rankers["engaged"].save(folder)

@@ -28,7 +28,7 @@ from pydantic import BaseModel
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from peers.glue_features import build
+from peers.glue_features import ABOUT, MODEL, build
 
 NUM_NEAR, NUM_CO_VISITED, NUM_POPULAR, K = 320, 140, 100, 20
 HISTORY_OF_VECTORS, HISTORY_OF_CO_VISITS, GAP_HALF_LIFE = 10, 50, 2.0
@@ -61,9 +61,9 @@ class Recommender:
     """Everything in memory, in data frames and dicts."""
 
     def __init__(self, folder: Path) -> None:
-        about = json.loads((folder / "about.json").read_text())
+        about = json.loads((folder / ABOUT).read_text())
         self.feature_names = about["names"]
-        self.model = lightgbm.Booster(model_file=str(folder / "model.txt"))
+        self.model = lightgbm.Booster(model_file=str(folder / MODEL))
         clips = _frame(folder / "clips.parquet")
         self.clip_ids = clips["clip"].to_numpy()
         number_of = {clip: number for number, clip in enumerate(self.clip_ids)}
