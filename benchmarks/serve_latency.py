@@ -1,17 +1,14 @@
 """Latency of recommend over HTTP at a steady rate, and where the time goes.
 
 Usage: serve_latency.py [--rate RPS] [--seconds S] [--data FOLDER]. Without a folder a simulated platform is
-built, trained and served. The load is open: requests leave on schedule whether or not earlier ones are
-back, and a latency counts from the moment a request should have left (no coordinated omission). Every
-fifth request is followed by a watch event, so the log commits and the state moves meanwhile.
+built, trained and served. The load is that of `shortlist load`: requests leave on schedule whether or not
+earlier ones are back. For every fifth request an event is sent beside, so the log commits and the state
+moves meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import random
 import re
 import subprocess
 import sys
@@ -23,8 +20,18 @@ from urllib.request import urlopen
 
 import numpy as np
 
+from shortlist.cli.load_sheet import print_run
+from shortlist.cli.load_source import Source
+from shortlist.cli.project import Project
+from shortlist.load.connection import Address
+from shortlist.load.measure import Load
+from shortlist.load.report import Report
+from shortlist.load.session import Asked, run_session
+
+SURFACE = "home"
 NUM_CONNECTIONS = 64
 WARM_UP_S = 3.0
+EVENTS_PER_REQUEST = 0.2
 
 
 def build(folder: Path) -> None:
@@ -84,56 +91,16 @@ def build(folder: Path) -> None:
     Registry(folder / "releases").promote(release)
 
 
-class Connection:
-    """One HTTP/1.1 connection, as thin as it gets: the client must not be what is measured."""
+def drive(data: Path, url: str, rate: float, seconds: float) -> Report:
+    """Drive the server as `shortlist load` does, with an event for every fifth request."""
+    from shortlist.recipes.video.app import app
 
-    @classmethod
-    async def open(cls, host: str, port: int) -> Connection:
-        """Connect."""
-        self = cls()
-        self._reader, self._writer = await asyncio.open_connection(host, port)
-        return self
-
-    async def post(self, path: str, body: dict[str, object]) -> tuple[int, bytes]:
-        """Send a request and read the whole answer."""
-        content = json.dumps(body).encode()
-        head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-        self._writer.write(f"{head}content-length: {len(content)}\r\n\r\n".encode() + content)
-        answer = await self._reader.readuntil(b"\r\n\r\n")
-        length = int(re.search(rb"content-length: (\d+)", answer)[1])
-        return int(answer[9:12]), await self._reader.readexactly(length)
-
-
-async def drive(url: str, rate: float, seconds: float) -> list[tuple[float, int, bool]]:
-    """Send on schedule; return (latency in ms, status, degraded) of each request after the warm-up."""
-    host, port = url.removeprefix("http://").split(":")
-    free: asyncio.Queue[Connection] = asyncio.Queue()
-    for _ in range(NUM_CONNECTIONS):
-        free.put_nowait(await Connection.open(host, int(port)))
-    measured: list[tuple[float, int, bool]] = []
-    chosen = random.Random(1)
-    start_s = time.perf_counter()
-
-    async def one(number: int, due_s: float) -> None:
-        connection = await free.get()
-        user = f"u{chosen.randrange(2000)}"
-        status, body = await connection.post("/v1/surfaces/home/recommend", {"user": user})
-        elapsed_ms = 1000 * (time.perf_counter() - due_s)
-        answer = json.loads(body)
-        if due_s - start_s > WARM_UP_S:
-            measured.append((elapsed_ms, status, bool(answer.get("degraded"))))
-        if number % 5 == 0 and status == 200 and answer["items"]:
-            event = {"type": "watch", "user": user, "video": answer["items"][0]["item"], "watch_s": 9.5}
-            await connection.post("/v1/events", event)
-        free.put_nowait(connection)
-
-    tasks = []
-    for number in range(int(rate * (seconds + WARM_UP_S))):
-        due_s = start_s + number / rate
-        await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(number, due_s)))
-    await asyncio.gather(*tasks)
-    return measured
+    source = Source.of(Project(app, data), None, unknown=0.05, needs_events=True)
+    address = Address.of(url)
+    requests = source.requests(address, SURFACE, is_preview=False, seed=1)
+    load = Load(seconds, WARM_UP_S, "constant", EVENTS_PER_REQUEST, num_connections=NUM_CONNECTIONS)
+    slo_p99_ms = app.surfaces[SURFACE].slo.p99_ms
+    return run_session(address, SURFACE, slo_p99_ms, requests, load, Asked(rate_rps=rate))
 
 
 def stage_means(metrics: str) -> dict[str, float]:
@@ -150,20 +117,15 @@ def server_mean_ms(metrics: str) -> float:
     return 1000 * float(total) / float(count)
 
 
-def report(measured: list[tuple[float, int, bool]], metrics: str) -> None:
+def report(driven: Report, metrics: str) -> None:
     """Print the figures."""
-    latency_ms = np.array([one[0] for one in measured])
-    statuses = {status: sum(one[1] == status for one in measured) for status in {one[1] for one in measured}}
-    p50, p99, p999 = np.percentile(latency_ms, [50, 99, 99.9])
-    print(f"{len(measured)} requests, statuses {statuses}, degraded {sum(one[2] for one in measured)}")
-    print(f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, p99.9 {p999:.2f} ms, max {latency_ms.max():.2f} ms")
+    for run in driven.runs:
+        print_run(run, driven.release)
     stages = stage_means(metrics)
-    inside = server_mean_ms(metrics)
-    print("mean ms of each stage (sources side by side), then inside the server, then at the client:")
+    print("mean ms of each stage (sources side by side), then inside the server:")
     for stage, mean in sorted(stages.items(), key=lambda one: -one[1]):
         print(f"  {stage:40} {mean:7.3f}")
-    print(f"  {'request inside the server':40} {inside:7.3f}")
-    print(f"  {'request at the client':40} {latency_ms.mean():7.3f}")
+    print(f"  {'request inside the server':40} {server_mean_ms(metrics):7.3f}")
 
 
 def main() -> None:
@@ -188,10 +150,10 @@ def main() -> None:
         command = [sys.executable, __file__, "--serve", "--data", str(data)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             url = server.stdout.readline().strip()
-            measured = asyncio.run(drive(url, asked.rate, asked.seconds))
+            driven = drive(data, url, asked.rate, asked.seconds)
             metrics = urlopen(f"{url}/metrics").read().decode()
             server.terminate()
-    report(measured, metrics)
+    report(driven, metrics)
 
 
 if __name__ == "__main__":

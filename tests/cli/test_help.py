@@ -12,7 +12,7 @@ from cli.tiny import in_process_of_its_own
 from cli.tiny import shortlist as run
 
 VERBS = ["demo", "init", "check", "world", "import", "train", "ladder", "backtest", "serve", "recommend"]
-VERBS += ["releases"]
+VERBS += ["load", "plan", "releases"]
 HEAVY = {"duckdb", "lightgbm", "numba", "numpy", "scipy", "uvicorn"}
 
 

@@ -150,3 +150,17 @@ def test_what_the_pointer_remembers_is_bounded():
     assert len(pointer.moves) == MAX_MOVES
     assert len(pointer.previous) == MAX_PREVIOUS
     assert pointer.rolled_back().current == f"{MAX_MOVES + 8:064x}"
+
+
+def test_proofs_lie_beside_a_release_newest_first_and_go_with_it(registry):
+    first, second = publish(registry, seed=1), publish(registry, seed=2)
+    registry.prove(first[:8], b'{"p99_ms": 9}')
+    newest = registry.prove(first, b'{"p99_ms": 8}')
+    assert [path.read_bytes() for path in registry.proofs(first)] == [b'{"p99_ms": 8}', b'{"p99_ms": 9}']
+    assert registry.proofs(first)[0] == newest
+    assert registry.proofs(second) == ()
+    assert registry.open(first).id == first, "the release itself is untouched"
+    registry.delete(first)
+    assert not newest.exists()
+    with pytest.raises(ReleaseNotFound):
+        registry.prove(first, b"{}")

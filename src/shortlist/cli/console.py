@@ -78,6 +78,7 @@ class Steps:
 
         self.seconds: dict[str, float] = {}
         self._tasks: dict[str, TaskID] = {}
+        self._note = ""
         self._current: str | None = None
         self._begun_s = 0.0
         self._console = console()
@@ -123,6 +124,12 @@ class Steps:
         """Begin a step that cannot tell how far it is."""
         self(step, 0, 0)
 
+    def note(self, text: str) -> None:
+        """Say something of the step under way in the place of its count; a pipe gets the last such note."""
+        assert self._current is not None
+        self._note = text
+        self._bars.update(self._tasks[self._current], count=text)
+
     def end(self) -> None:
         """End the step under way."""
         if self._current is None:
@@ -132,7 +139,8 @@ class Steps:
         text = f"{self.seconds[step]:.1f} s"
         self._bars.update(self._tasks[step], total=1, completed=1, seconds=text)
         if not self._console.is_terminal:
-            self._console.print(f"  {step:<34} {text:>8}", markup=False)
+            self._console.print(f"  {step:<34} {text:>8}  {self._note}".rstrip(), markup=False)
+        self._note = ""
 
     def _elapsed_s(self) -> float:
         assert self._current is not None

@@ -84,15 +84,20 @@ def rollback(data: Data = DATA) -> None:
 
 @cli.command()
 def show(id: Id, data: Data = DATA) -> None:
-    """Print a release's model card: shortlist releases show 3f2a."""
+    """Print a release's model card, and what it did under load: shortlist releases show 3f2a."""
     from rich.markdown import Markdown
 
+    from shortlist.load.card import load_card
+    from shortlist.load.report import read_report
     from shortlist.releases import Registry
     from shortlist.releases.model_card import CARD
 
-    release = Registry(data / "releases").open(id)
+    registry = Registry(data / "releases")
+    release = registry.open(id)
     say(f"release {release.id}", f"folder  {release.folder}", "")
     console().print(Markdown(release.path(CARD).read_text(encoding="utf-8")))
+    for proof in registry.proofs(release.id)[:1]:
+        console().print(Markdown(load_card(read_report(proof))))
 
 
 @cli.command()

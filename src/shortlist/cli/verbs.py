@@ -16,6 +16,8 @@ from shortlist.cli import (
     import_history,
     init,
     ladder,
+    load,
+    plan,
     recommend,
     releases,
     serve,
@@ -96,6 +98,7 @@ def shortlist(
 _VERBS: dict[str, ModuleType] = {
     "demo": demo, "init": init, "check": check, "world": world, "import": import_history, "train": train,
     "ladder": ladder, "backtest": backtest, "serve": serve, "recommend": recommend,
+    "load": load, "plan": plan,
 }  # fmt: skip
 
 for name, verb in _VERBS.items():

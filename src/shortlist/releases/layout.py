@@ -2,6 +2,7 @@
 
 releases/<id>/   the releases; a folder appears and disappears whole
 staging/<any>/   bundles being written, and folders being deleted
+proofs/<id>/     what was measured of a release after it was made; it goes with the release
 current.json     the pointer
 lock             held while any of these change
 """
@@ -48,6 +49,10 @@ class Layout:
     def release(self, id: ReleaseId) -> Path:
         """The folder of one release."""
         return self.releases / id
+
+    def proofs(self, id: ReleaseId) -> Path:
+        """The folder of one release's proofs; there may be none."""
+        return self.folder / "proofs" / id
 
     def make(self) -> None:
         """Make the folders that are missing."""

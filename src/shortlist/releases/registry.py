@@ -11,6 +11,7 @@ from shortlist.releases.errors import ReleaseCorrupted, ReleaseError, ReleaseInU
 from shortlist.releases.layout import Layout
 from shortlist.releases.manifest import Manifest, ReleaseId, read_manifest
 from shortlist.releases.pointer import Move, read_pointer, write_pointer
+from shortlist.releases.proofs import add_proof, list_proofs, remove_proofs
 from shortlist.releases.verify import Release, open_release
 
 
@@ -151,7 +152,28 @@ class Registry:
                 )
             write_pointer(self._layout.pointer, pointer.without(id))
             self._layout.discard(self._layout.release(id))
+            remove_proofs(self._layout.proofs(id))
         return id
+
+    def prove(self, prefix: str, proof: bytes) -> Path:
+        """Keep what was measured of a release beside it, for the release itself cannot change.
+
+        Args:
+            prefix: its id, or the beginning of it if no other begins so.
+            proof: a JSON object.
+
+        Returns:
+            The file it was written to.
+
+        Raises:
+            ReleaseNotFound: when no release, or more than one, has that id.
+        """
+        with exclusive(self._layout.lock):
+            return add_proof(self._layout.proofs(self.resolve(prefix)), proof)
+
+    def proofs(self, prefix: str) -> tuple[Path, ...]:
+        """Return the files of a release's proofs, newest first; raises as `prove`."""
+        return list_proofs(self._layout.proofs(self.resolve(prefix)))
 
     def _info(self, id: ReleaseId, current: ReleaseId | None) -> ReleaseInfo | None:
         folder = self._layout.release(id)
