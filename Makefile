@@ -10,12 +10,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LOCKER := build/locker
-BENCHMARKS := $(sort $(wildcard benchmarks/$(or $(NAME),*).py))
+# Without a NAME all of them but the longest, which has a target of its own.
+BENCHMARKS := $(filter-out $(if $(NAME),,benchmarks/serve.py),$(sort $(wildcard benchmarks/$(or $(NAME),*).py)))
 
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test lint bench bench-serve lock clean
 
 help:  ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "  PYTHON=python3.12 chooses the interpreter (3.11 to 3.13), VENV=folder the environment."
 
 demo: $(INSTALLED)  ## build a world, train, serve, open a page (SMOKE=1: drive it over HTTP and exit; PORT=8001)
@@ -35,6 +36,9 @@ bench: $(INSTALLED)  ## run the benchmarks (NAME=install_size runs one)
 	@test -n "$(BENCHMARKS)" || { echo "No benchmarks/$(NAME).py; there are:" benchmarks/*.py; exit 1; }
 	@echo "To run:"; for script in $(BENCHMARKS); do echo "  $$script  $$(head -n 1 $$script | tr -d '\"')"; done
 	@for script in $(BENCHMARKS); do echo; echo "== $$script"; $(BIN)/python $$script; done
+
+bench-serve: $(INSTALLED)  ## measure the served funnel at a million items (ITEMS=100000, ONLY=1,3 shorten it)
+	@$(BIN)/python benchmarks/serve.py --items $(or $(ITEMS),1000000) $(if $(ONLY),--only $(ONLY))
 
 lock:  ## choose the newest allowed versions again and write requirements.lock
 	@$(PYTHON) -m venv $(LOCKER)

@@ -1,0 +1,1 @@
+"""The hot path measured: one catalogue of a million items, and a file for each figure."""
