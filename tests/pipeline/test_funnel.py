@@ -279,3 +279,17 @@ def test_the_budget_may_be_set_for_one_request(shop):
     assert shop.funnel.recommend(shop.query(), budget_ms=math.inf).degraded == ()
     hurried = shop.funnel.recommend(shop.query(), budget_ms=0.0)
     assert hurried.degraded
+
+
+def test_narrowing_starts_at_what_is_usually_proposed():
+    shop = workshop(lambda town: [sl.Popular(n=40), FixedSource(tuple(range(60)))], k=5)
+    assert shop.funnel.narrowed(0.5) == shop.funnel.width  # nothing is known yet
+    for _ in range(5):
+        num_proposed = len(shop.funnel.inspect(shop.query()).candidates)
+    assert 60 <= num_proposed < 100
+    assert shop.funnel.narrowed(1.0) == shop.funnel.width
+    assert shop.funnel.narrowed(0.5) == num_proposed // 2
+    assert shop.funnel.narrowed(0.01) == 5
+    record = shop.funnel.recommend(shop.query(), width=shop.funnel.narrowed(0.5)).trace
+    (merged,) = [one for one in record.stages if one.role == "merge"]
+    assert merged.num_out == num_proposed // 2

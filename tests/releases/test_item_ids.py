@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.arrays import ArrayFileError
@@ -15,6 +15,7 @@ def encodable(text):
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=12).filter(encodable), max_size=50), st.data())
 def test_they_read_as_the_list(tmp_path_factory, ids, data):
     folder = tmp_path_factory.mktemp("ids")

@@ -106,7 +106,7 @@ class Recommend:
 
         waited_ms = 1000 * (time.perf_counter() - ticket.arrived_s)
         budget_ms = max(surface.slo.p99_ms - waited_ms, _LEAST_SHARE * surface.slo.p99_ms)
-        width = max(surface.k, int(self._admission.width_share * funnel.width))
+        width = funnel.narrowed(self._admission.width_share)
         passage = funnel.start(query, done, budget_ms=budget_ms, width=width)
         watch = _Watch(loop, passage)
         try:

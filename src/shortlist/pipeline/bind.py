@@ -38,6 +38,8 @@ def bind(
         DeclarationError: when a stage does not fit the app or stands in the wrong place.
     """
     filters = _filters(app, surface)
+    if artifacts.encoding is not None:
+        state.reader(artifacts.encoding)  # made here, and not by the first request, under the state's lock
     return Phases(
         retrieve=Retrieve(_sources(app, surface, artifacts, codes), width),
         filters=filters,

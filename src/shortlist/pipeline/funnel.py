@@ -84,6 +84,10 @@ class Funnel:
         """How many candidates may pass from the sources to the filters when there is time for all."""
         return self._phases.retrieve.width
 
+    def narrowed(self, share: float) -> int:
+        """Return the width that lets a share, from 0 to 1, of what is usually proposed pass; k at least."""
+        return max(self.surface.k, self._phases.retrieve.narrowed(share))
+
     @property
     def source_names(self) -> tuple[str, ...]:
         """The names of the sources, by their number in a record."""

@@ -22,6 +22,9 @@ from shortlist.pipeline.trace import StageTrace
 from shortlist.stages.contract import Items, Query, Source
 
 
+_WEIGHT = 0.02  # of one request in what is usual
+
+
 class Retrieve:
     """The sources of a surface, the pace of each, and how many candidates may pass."""
 
@@ -29,6 +32,18 @@ class Retrieve:
         self.sources = tuple(sources)
         self.width = width
         self.paces = tuple(Pace() for _ in sources)
+        self._usual: float | None = None
+
+    def narrowed(self, share: float) -> int:
+        """Return the width that lets a share of the candidates pass that are usually proposed."""
+        if share >= 1.0 or self._usual is None:
+            return self.width
+        return min(self.width, int(share * self._usual))
+
+    def proposed(self, num_candidates: int) -> None:
+        """Count how many different items the sources proposed to one request."""
+        usual = self._usual
+        self._usual = num_candidates if usual is None else usual + _WEIGHT * (num_candidates - usual)
 
 
 class Retrieval:
@@ -114,6 +129,7 @@ class Retrieval:
         proposals = dict(sorted(self._record.proposals.items()))
         candidates, cut = merge(proposals, self._width)
         num_in = sum(len(items) for items in proposals.values())
+        self._retrieve.proposed(len(candidates) + len(cut))
         reasons = {"proposed twice": num_in - len(candidates) - len(cut), "over the width": len(cut)}
         removed = {reason: count for reason, count in reasons.items() if count}
         trace = StageTrace("merge", "merge", num_in, len(candidates), removed, _ms_since(since_s))
