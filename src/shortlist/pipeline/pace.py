@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-QUICK_MS = 1.0
-"""A hand-over to another thread and back takes about 0.05 ms; below this there is nothing to gain by it."""
+QUICK_MS = 2.0
+"""A hand-over to another thread and back takes about 0.05 ms, and on busy processors gains nothing."""
 
 _WEIGHT = 0.1
 _MOST_MS = 5.0  # one pause of the machine must not count for more
