@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from shortlist.log import NULL_INT, Batch, Columns, EventSchema, Floats, Record, Strings
+from shortlist.log import NULL_INT, Batch, Block, Columns, EventSchema, Floats, Record, Strings
 
 WATCH = EventSchema(
     "watch",
@@ -36,6 +36,26 @@ class Clock:
     def __call__(self) -> int:
         self.now_us += 1_000_000
         return self.now_us
+
+
+NULLS = {"str": None, "float": math.nan, "int": NULL_INT, "time": NULL_INT, "bool": -1}
+DTYPES = {"float": np.float64, "int": np.int64, "time": np.int64, "bool": np.int8}
+
+
+def block_of(schema: EventSchema, fields_of_each: list[dict[str, Any]]) -> Block:
+    """Return the block of events with these fields; what is the same in all of them is given once."""
+    fields: dict[str, Any] = {}
+    for name in {name for given in fields_of_each for name in given}:
+        values = [given.get(name) for given in fields_of_each]
+        type_ = schema.fields[name]
+        if all(value == values[0] for value in values):
+            fields[name] = values[0]
+        elif type_ == "floats":
+            fields[name] = np.array(values, np.float32)
+        else:
+            filled = [NULLS[type_] if value is None else value for value in values]
+            fields[name] = filled if type_ == "str" else np.array(filled, DTYPES[type_])
+    return Block(schema.kind, len(fields_of_each), fields)
 
 
 def rows(columns: Columns) -> list[tuple[Any, ...]]:

@@ -12,7 +12,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from log.kinds import KINDS, WATCH, Clock, batch_rows, plain, record_rows, rows
+from log.kinds import KINDS, WATCH, Clock, batch_rows, block_of, plain, record_rows, rows
 from shortlist.log import Event, HistorySource, SqliteLog
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
@@ -32,10 +32,22 @@ EVENTS = st.builds(Event, st.just("watch"), WATCH_FIELDS, st.none() | st.integer
 )
 PAST_US = st.integers(0, 1_700_000_200_000_000)
 HISTORY = st.lists(st.tuples(WATCH_FIELDS, PAST_US, IDS), max_size=6)
+# In a block the lists of a field are as long in all the events.
+BLOCK = st.integers(0, 4).flatmap(
+    lambda length: st.lists(
+        st.fixed_dictionaries(
+            {"user": TEXT, "features": st.lists(FLOAT32, min_size=length, max_size=length)},
+            optional={name: strategy for name, strategy in OPTIONAL.items() if name != "features"},
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
 STEPS = st.lists(
     st.lists(EVENTS, min_size=1, max_size=6)
     | st.sampled_from(["reopen", "seal", "clock back"])
-    | HISTORY.map(lambda history: ("import", history)),
+    | HISTORY.map(lambda history: ("import", history))
+    | BLOCK.map(lambda block: ("block", block)),
     max_size=10,
 )
 
@@ -92,6 +104,13 @@ def _run(folder: Path, steps: list[Any], max_rows: int, after: int, upto: int) -
                 clock.now_us -= 5_000_000
             elif step[0] == "import":
                 _import(log, oracle, folder, step[1])
+            elif step[0] == "block":
+                num_before = len(oracle.rows)
+                (receipt,) = log.submit_block(block_of(WATCH, step[1])).result()
+                events = [Event("watch", fields) for fields in step[1]]
+                receipts = oracle.append(events, max(clock.now_us, oracle.last_log_time_us))
+                assert (receipt.seq, receipt.duplicate) == receipts[-1]
+                appended += oracle.rows[num_before:]
             else:
                 num_before = len(oracle.rows)
                 receipts = log.append(step)

@@ -157,14 +157,14 @@ def test_records_beyond_what_it_can_hold_are_refused_unread(app, data, monkeypat
     monkeypatch.setattr("shortlist.online.ingest.MAX_UNDER_WAY", 1)
     with running(app, data) as client:
         log = client.server.service.opened.log
-        held, is_held, submit = threading.Event(), threading.Event(), log.submit
+        held, is_held, submit = threading.Event(), threading.Event(), log.submit_encoded
 
         def hold(events):
             is_held.set()
             assert held.wait(30)
             return submit(events)
 
-        monkeypatch.setattr(log, "submit", hold)
+        monkeypatch.setattr(log, "submit_encoded", hold)
         first = []
         batch = {"events": [watch("u1", "v1") for _ in range(60)]}  # so many are checked beside the loop
         thread = threading.Thread(target=lambda: first.append(client.post("/v1/events", json=batch)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shortlist.log.blocks import Block
+from shortlist.log.bodies import Encoded
 from shortlist.log.columns import (
     NULL_INT,
     Batch,
@@ -36,10 +38,12 @@ __all__ = [
     "NULL_INT",
     "Appended",
     "Batch",
+    "Block",
     "Column",
     "Columns",
     "CommitFailed",
     "Constant",
+    "Encoded",
     "Event",
     "EventLog",
     "EventRejected",

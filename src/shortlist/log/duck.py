@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from shortlist.log.bodies import TailRow
+from shortlist.log.blocks import decode_cells
+from shortlist.log.bodies import BodyCodec, TailRow
+from shortlist.log.columns import NULL_INT, Floats, Strings
 from shortlist.log.schema import EventSchema
 
 SQL_TYPES: Mapping[str, str] = {
@@ -21,6 +24,8 @@ SQL_TYPES: Mapping[str, str] = {
     "time": "BIGINT",
     "floats": "FLOAT[]",
 }
+_NO_LIST = -1
+"""The length of a list that is null."""
 
 
 def connect(spill_folder: Path, num_threads: int | None = None) -> Any:
@@ -64,6 +69,14 @@ def file(path: Path) -> str:
 
 def tail_sql(cursor: Any, schema: EventSchema, rows: Sequence[TailRow]) -> str:
     """Lend rows of one kind of the tail to the connection; return the query of their typed columns."""
+    blocks = [row for row in rows if isinstance(row.body, bytes)]
+    parts = [_events_sql(cursor, schema, [row for row in rows if isinstance(row.body, str)])]
+    if blocks:
+        parts += _blocks_sql(cursor, schema, blocks)
+    return f"FROM ({' UNION ALL '.join(parts)}) ORDER BY seq"
+
+
+def _events_sql(cursor: Any, schema: EventSchema, rows: Sequence[TailRow]) -> str:
     table = f"tail_{schema.kind}"
     cursor.register(
         table,
@@ -86,8 +99,64 @@ def tail_sql(cursor: Any, schema: EventSchema, rows: Sequence[TailRow]) -> str:
     ]
     return (
         f"SELECT {', '.join(['seq, log_time_us, event_time_us, id::VARCHAR AS id', *fields])} "
-        f"FROM (SELECT *, {decoded} AS decoded FROM {name(table)}) ORDER BY seq"
+        f"FROM (SELECT *, {decoded} AS decoded FROM {name(table)})"
     )
+
+
+def _blocks_sql(cursor: Any, schema: EventSchema, blocks: Sequence[TailRow]) -> list[str]:
+    """Lend rows that are blocks, one table for each combination of lengths that their lists have."""
+    decoded = [
+        decode_cells(schema, row.body, row.num_events) for row in blocks if isinstance(row.body, bytes)
+    ]
+    columns = BodyCodec(schema).columns(blocks, decoded)
+    counts = [row.num_events for row in blocks]
+    lengths = {
+        field: np.where(
+            np.repeat([field in cells for cells in decoded], counts), np.diff(column.offsets), _NO_LIST
+        )
+        for field, column in columns.fields.items()
+        if isinstance(column, Floats)
+    }
+    alike = np.stack([np.zeros(len(columns), np.int64), *lengths.values()])
+    combinations, of_row = np.unique(alike, axis=1, return_inverse=True)
+    queries = []
+    for number in range(combinations.shape[1]):
+        rows = np.flatnonzero(of_row.reshape(-1) == number)
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "seq": columns.seq[rows],
+            "log_time_us": columns.log_time_us[rows],
+            "event_time_us": columns.event_time_us[rows],
+        }
+        fields = []
+        for position, (field, column) in enumerate(columns.fields.items()):
+            lent, value = f"f{position}", _value_sql(f"f{position}", schema.fields[field])
+            if isinstance(column, Strings):
+                arrays[lent] = np.array([*column.values, None], object)[column.codes[rows]]
+            elif isinstance(column, Floats):
+                width = int(lengths[field][rows[0]])
+                # Side by side, so that DuckDB makes the lists itself, without Python's lock.
+                parts = [f"{lent}_{i}" for i in range(width)]
+                values = column.values[column.offsets[rows] + np.arange(len(parts))[:, None]]
+                arrays.update(zip(parts, values, strict=True))
+                numbers = ", ".join(f"coalesce({part}, 'nan'::FLOAT)" for part in parts)
+                value = "NULL::FLOAT[]" if width == _NO_LIST else f"list_value({numbers})::FLOAT[]"
+            else:
+                arrays[lent] = column[rows]
+            fields.append(f"{value} AS {name(field)}")
+        table = f"blocks_{schema.kind}_{number}"
+        cursor.register(table, arrays)
+        selected = ["seq, log_time_us, event_time_us, NULL::VARCHAR AS id", *fields]
+        queries.append(f"SELECT {', '.join(selected)} FROM {name(table)}")
+    return queries
+
+
+def _value_sql(lent: str, type_: str) -> str:
+    """Write the expression of a value from what stands for it in `Columns`; a NaN DuckDB takes for null."""
+    if type_ in ("str", "float"):
+        return f"{lent}::{SQL_TYPES[type_]}"
+    if type_ == "bool":
+        return f"CASE WHEN {lent} >= 0 THEN {lent} = 1 END"
+    return f"nullif({lent}, {NULL_INT})"
 
 
 def nan_for_null(floats: str) -> str:

@@ -7,6 +7,8 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Protocol, Self
 
+from shortlist.log.blocks import Block
+from shortlist.log.bodies import Encoded
 from shortlist.log.columns import Batch
 from shortlist.log.history import HistorySource, ImportReport
 from shortlist.log.record import Appended, Event, Record
@@ -43,6 +45,28 @@ class EventLog(Protocol):
 
     def submit(self, events: Sequence[Event]) -> Future[list[Appended]]:
         """Do as `append`, without waiting: the future resolves when the events are on the disk."""
+
+    def encode(self, event: Event) -> Encoded:
+        """Check an event and bring it into its stored form, for `submit_encoded`: each is judged alone.
+
+        Raises:
+            UnknownKind: for a kind without a schema.
+            EventRejected: for fields that do not fit.
+        """
+
+    def submit_encoded(self, events: Sequence[Encoded]) -> Future[list[Appended]]:
+        """Do as `submit` with what `encode` returned."""
+
+    def submit_block(self, block: Block) -> Future[list[Appended]]:
+        """Do as `submit` with the events of a block, at a fraction of its cost.
+
+        The block is checked when its turn comes: the future fails with `EventRejected` when it does not
+        fit. Its one receipt is that of the last event.
+
+        Raises:
+            UnknownKind: for a kind without a schema.
+            LogBusy: when too many events wait already.
+        """
 
     def subscribe(self, callback: Callable[[Batch], None]) -> None:
         """Call back with every batch of new events, in order, before its appends return.

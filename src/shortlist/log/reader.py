@@ -59,10 +59,12 @@ class Reader:
         with self._snapshot() as database:
             return tables.end_of_segments(database)[0]
 
-    def tail(self, limit: int) -> list[TailRow]:
-        """Return the oldest unsealed rows."""
+    def tail(self, max_events: int) -> list[TailRow]:
+        """Return the oldest unsealed rows, of up to so many events."""
         with self._snapshot() as database:
-            return tables.tail(database, 0, 2**62, limit=limit)
+            upto_seq = tables.end_of_segments(database)[0] + max_events
+            rows = tables.tail(database, upto_seq=upto_seq)
+        return rows[:-1] if len(rows) > 1 and rows[-1].seq > upto_seq else rows
 
     def read(self, after_seq: int, limit: int) -> list[Record]:
         """Return up to `limit` records after a position."""
@@ -126,7 +128,7 @@ class Reader:
             end, _ = tables.end_of_log(database)
             upto_seq = end if upto_seq is None else min(upto_seq, end)
             sealed = tables.segments(database, after_seq, upto_seq)
-            unsealed = tables.tail(database, after_seq, upto_seq, kind)
+            unsealed = self._cut(tables.tail(database, after_seq, upto_seq, kind), after_seq, upto_seq)
         return Scan(self._segments, sealed, unsealed, schema, after_seq, upto_seq)
 
     def close(self) -> None:
@@ -142,16 +144,20 @@ class Reader:
         """Find where the next events are: the position reached, their segment or else their rows."""
         with self._snapshot() as database:
             found = tables.segments(database, after_seq, after_seq + 1)
-            if found:
-                segment = found[0]
-                kinds = set(segment.fields)
-                upto = min(after_seq + max_rows, segment.last_seq, upto_seq)
-                piece: _Piece = (upto, segment, [])
-            else:
-                rows = tables.tail(database, after_seq, upto_seq, limit=max_rows)
-                kinds = {row.kind for row in rows}
-                piece = (rows[-1].seq if rows else after_seq, None, rows)
+            segment = found[0] if found else None
+            upto = min(after_seq + max_rows, segment.last_seq if segment else upto_seq, upto_seq)
+            rows = [] if segment else tables.tail(database, after_seq, upto)
+            kinds = set(segment.fields) if segment else {row.kind for row in rows}
             if kinds - self._codecs.keys():
                 # A writer that came after this reader has brought new kinds.
                 self.use(tables.load_schemas(database))
-        return piece
+        if segment is None:
+            rows = self._cut(rows, after_seq, upto)
+            upto = rows[-1].seq if rows else after_seq
+        return upto, segment, rows
+
+    def _cut(self, rows: list[TailRow], after_seq: int, upto_seq: int) -> list[TailRow]:
+        """Cut the blocks at both ends to the events after one position up to another."""
+        for end in {0, len(rows) - 1} if rows else ():
+            rows[end] = self._codecs[rows[end].kind].cut(rows[end], after_seq, upto_seq)
+        return rows

@@ -41,13 +41,13 @@ class Sealer:
                 self._writer.between_commits(partial(_register, segment))
                 while self._writer.between_commits(_trim):
                     pass
-                num_sealed += len(rows)
+                num_sealed += segment.last_seq - segment.first_seq + 1
                 self._tail_begins_after = segment.last_seq
         return num_sealed
 
     def seal_last(self, database: sqlite3.Connection) -> None:
         """Seal the few events since the last seal, from inside the writer's thread."""
-        if rows := tables.tail(database, 0, 2**62):
+        if rows := tables.tail(database):
             _register(self._segments.write_tail(rows, self._reader.schemas), database)
             while _trim(database):
                 pass

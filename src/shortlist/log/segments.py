@@ -68,7 +68,7 @@ class SegmentFolder:
         for row in rows:
             by_kind.setdefault(row.kind, []).append(row)
         segment = Segment(
-            rows[0].seq,
+            rows[0].first_seq,
             rows[-1].seq,
             rows[-1].log_time_us,
             {kind: list(schemas[kind].fields) for kind in by_kind},

@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from shortlist.log import tables
+from shortlist.log.blocks import Block
+from shortlist.log.bodies import BodyCodec, Encoded
 from shortlist.log.columns import Batch
 from shortlist.log.durable import FolderLock
 from shortlist.log.errors import EventRejected, LogClosed, LogMissing, UnknownKind
@@ -24,7 +26,7 @@ from shortlist.log.schema import EventSchema
 from shortlist.log.sealing import Sealer
 from shortlist.log.segments import SegmentFolder
 from shortlist.log.values import MAX_ID_CHARS, MAX_INT
-from shortlist.log.writer import EncodedEvent, Writer
+from shortlist.log.writer import Writer
 
 
 def now_us() -> int:
@@ -122,7 +124,37 @@ class SqliteLog:
 
     def submit(self, events: Sequence[Event]) -> Future[list[Appended]]:
         """See `EventLog.submit`."""
-        return self._writing.submit([self._encode(event) for event in events])
+        return self._writing.submit([self.encode(event) for event in events])
+
+    def encode(self, event: Event) -> Encoded:
+        """See `EventLog.encode`."""
+        codec = self._codec(event.kind)
+        if event.id is not None and not _is_id(event.id):
+            raise EventRejected(
+                event.kind,
+                "id",
+                expected=f"1 to {MAX_ID_CHARS} printable characters",
+                received=repr(event.id)[:80],
+                mend="Send an identifier such as a UUID.",
+            )
+        if event.event_time_us is not None and not 0 <= event.event_time_us <= MAX_INT:
+            raise EventRejected(
+                event.kind,
+                "time",
+                expected="UTC microseconds, not negative",
+                received=str(event.event_time_us),
+                mend="Mend the time, or leave it out.",
+            )
+        return Encoded(event.kind, event.event_time_us, event.id, *codec.encode(event.fields))
+
+    def submit_encoded(self, events: Sequence[Encoded]) -> Future[list[Appended]]:
+        """See `EventLog.submit_encoded`."""
+        return self._writing.submit(events)
+
+    def submit_block(self, block: Block) -> Future[list[Appended]]:
+        """See `EventLog.submit_block`."""
+        self._codec(block.kind)
+        return self._writing.submit(block)
 
     def subscribe(self, callback: Callable[[Batch], None]) -> None:
         """See `EventLog.subscribe`."""
@@ -178,27 +210,11 @@ class SqliteLog:
             raise LogClosed("log: it was opened with read_only=True. Open it without, to append.")
         return self._writer
 
-    def _encode(self, event: Event) -> EncodedEvent:
-        codec = self._reader.codecs.get(event.kind)
+    def _codec(self, kind: str) -> BodyCodec:
+        codec = self._reader.codecs.get(kind)
         if codec is None:
-            raise UnknownKind(event.kind, self._reader.codecs)
-        if event.id is not None and not _is_id(event.id):
-            raise EventRejected(
-                event.kind,
-                "id",
-                expected=f"1 to {MAX_ID_CHARS} printable characters",
-                received=repr(event.id)[:80],
-                mend="Send an identifier such as a UUID.",
-            )
-        if event.event_time_us is not None and not 0 <= event.event_time_us <= MAX_INT:
-            raise EventRejected(
-                event.kind,
-                "time",
-                expected="UTC microseconds, not negative",
-                received=str(event.event_time_us),
-                mend="Mend the time, or leave it out.",
-            )
-        return EncodedEvent(event.kind, event.event_time_us, event.id, codec.encode(event.fields))
+            raise UnknownKind(kind, self._reader.codecs)
+        return codec
 
 
 def _is_id(value: object) -> bool:

@@ -1,8 +1,9 @@
 """The SQLite side of the log: its tables, and the few statements that read and change them.
 
-`tail` holds the newest events. A sealed segment takes over all events up to its `last_seq`: rows of
-the tail at or below the newest segment's `last_seq` are leftovers, which every reader passes over.
-So one inserted row of `segments` moves any number of events, atomically.
+`tail` holds the newest events: a row is one event as JSON text, or a block of `num_events` whose body is
+a BLOB and whose last event stands at `seq`. A sealed segment takes over all events up to its `last_seq`:
+rows of the tail at or below the newest segment's `last_seq` are leftovers, which every reader passes
+over. So one inserted row of `segments` moves any number of events, atomically.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, takewhile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -20,19 +23,25 @@ from shortlist.log.errors import LogError, SchemaChanged
 from shortlist.log.schema import EventSchema
 
 FILE_NAME = "log.sqlite"
-_LAYOUT = 1
+_LAYOUT = 2
+"""1 knew no blocks; a writer brings such a log up to date, a reader takes it as it is."""
+
 _BUSY_TIMEOUT_S = 5.0
 
 _TABLES = """
 CREATE TABLE schemas(kind TEXT PRIMARY KEY, fields TEXT NOT NULL, optional TEXT NOT NULL);
 CREATE TABLE tail(
     seq INTEGER PRIMARY KEY, log_time_us INTEGER NOT NULL, kind TEXT NOT NULL,
-    event_time_us INTEGER NOT NULL, id TEXT, body TEXT NOT NULL);
+    event_time_us INTEGER NOT NULL, id TEXT, body TEXT NOT NULL, num_events INTEGER NOT NULL DEFAULT 1);
 CREATE TABLE ids(id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE segments(
     first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, last_log_time_us INTEGER NOT NULL,
     fields TEXT NOT NULL);
 """
+_ADD_BLOCKS = "ALTER TABLE tail ADD COLUMN num_events INTEGER NOT NULL DEFAULT 1"
+_ROWS_PER_INSERT = (100, 10, 1)
+"""How many rows one statement inserts: Python's lock changes hands with every statement, and a commit that
+gave it away for each of thousands of rows would wait for it as often."""
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -63,13 +72,14 @@ def connect(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
     else:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
-    (layout,) = database.execute("PRAGMA user_version").fetchone()
+    layout = _layout(database)
     if layout > _LAYOUT:
         database.close()
         raise LogError(f"log {folder}: layout {layout} is newer than {_LAYOUT}. Upgrade Shortlist.")
-    if layout == 0 and not read_only:
+    if layout < _LAYOUT and not read_only:
+        statements = _TABLES.strip().split(";")[:-1] if layout == 0 else [_ADD_BLOCKS]
         with transaction(database):
-            for statement in _TABLES.strip().split(";")[:-1]:
+            for statement in statements:
                 database.execute(statement)
             database.execute(f"PRAGMA user_version = {_LAYOUT}")
     return database
@@ -165,18 +175,34 @@ def end_of_log(database: sqlite3.Connection) -> tuple[int, int]:
     return max(row or (0, 0), end_of_segments(database))
 
 
+def insert_rows(database: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of all of a table's columns, inside a transaction of the caller."""
+    done = 0
+    for size in _ROWS_PER_INSERT:
+        while len(rows) - done >= size:
+            places = ", ".join(["?"] * len(rows[done]))
+            database.execute(
+                f"INSERT INTO {table} VALUES {', '.join([f'({places})'] * size)}",
+                list(chain.from_iterable(rows[done : done + size])),
+            )
+            done += size
+
+
 def tail(
-    database: sqlite3.Connection, after_seq: int, upto_seq: int, kind: str | None = None, limit: int = -1
+    database: sqlite3.Connection, after_seq: int = 0, upto_seq: int = 2**62, kind: str | None = None
 ) -> list[TailRow]:
-    """Return the unsealed rows after one position up to another, in order."""
+    """Return the unsealed rows that hold any of the events after one position up to another, in order."""
     sealed, _ = end_of_segments(database)
+    num_events = "num_events" if _layout(database) > 1 else "1"
     only = "" if kind is None else "AND kind = ?"
-    rows = database.execute(
-        f"SELECT seq, log_time_us, kind, event_time_us, id, body FROM tail "
-        f"WHERE seq > ? AND seq <= ? {only} ORDER BY seq LIMIT ?",
-        (max(after_seq, sealed), upto_seq, *([] if kind is None else [kind]), limit),
+    cursor = database.execute(
+        f"SELECT seq, log_time_us, kind, event_time_us, id, body, {num_events} FROM tail "
+        f"WHERE seq > ? {only} ORDER BY seq",
+        (max(after_seq, sealed), *([] if kind is None else [kind])),
     )
-    return list(map(TailRow._make, rows))
+    rows = list(takewhile(lambda row: row.first_seq <= upto_seq, map(TailRow._make, cursor)))
+    cursor.close()
+    return rows
 
 
 def trim_tail(database: sqlite3.Connection, limit: int = -1) -> int:
@@ -199,3 +225,8 @@ def seqs_of_ids(database: sqlite3.Connection, ids: Sequence[str]) -> dict[str, i
         (json.dumps(ids),),
     )
     return dict(rows.fetchall())
+
+
+def _layout(database: sqlite3.Connection) -> int:
+    (layout,) = database.execute("PRAGMA user_version").fetchone()
+    return int(layout)

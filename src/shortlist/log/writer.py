@@ -15,7 +15,8 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
 
 from shortlist.log import tables
-from shortlist.log.bodies import BodyCodec, TailRow, batch_from_rows
+from shortlist.log.blocks import Block
+from shortlist.log.bodies import BodyCodec, Encoded, TailRow, batch_from_rows
 from shortlist.log.columns import Batch
 from shortlist.log.errors import CommitFailed, LogBusy, LogClosed
 from shortlist.log.record import Appended
@@ -25,17 +26,11 @@ _logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
-class EncodedEvent(NamedTuple):
-    """An event that waits for its position."""
-
-    kind: str
-    event_time_us: int | None
-    id: str | None
-    body: str
-
-
 class _Submission(NamedTuple):
-    events: list[EncodedEvent]
+    """What is kept or refused together; a block is encoded when its turn comes."""
+
+    events: Sequence[Encoded] | Block
+    num_events: int
     future: Future[list[Appended]]
 
 
@@ -49,7 +44,7 @@ class Writer:
 
     Args:
         database: the connection that only this writer uses from now on.
-        codecs: by kind, to decode what the subscribers get.
+        codecs: by kind, to encode blocks and to build what the subscribers get.
         clock: the time now in UTC microseconds.
         max_pending_events: how many events may wait before `submit` refuses.
     """
@@ -84,22 +79,23 @@ class Writer:
         """Call back with the last position after every commit, when its futures are resolved."""
         self._after_commit = callback
 
-    def submit(self, events: list[EncodedEvent]) -> Future[list[Appended]]:
-        """Queue events that are kept or refused together.
+    def submit(self, events: Sequence[Encoded] | Block) -> Future[list[Appended]]:
+        """Queue events that are kept or refused together; of a block the receipt is that of its last event.
 
         Raises:
             LogBusy: when too many events wait.
             LogClosed: after `close`.
         """
-        submission = _Submission(events, Future())
+        num_events = events.num_events if isinstance(events, Block) else len(events)
+        submission = _Submission(events, num_events, Future())
         with self._wake:
-            if self._num_pending + len(events) > self._max_pending_events and self._num_pending:
+            if self._num_pending + num_events > self._max_pending_events and self._num_pending:
                 raise LogBusy(
                     f"log: {self._num_pending} events wait for the disk, the bound is "
                     f"{self._max_pending_events}. Try again in a moment."
                 )
             self._put(submission)
-            self._num_pending += len(events)
+            self._num_pending += num_events
         return submission.future
 
     def between_commits(self, run: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -148,7 +144,7 @@ class Writer:
                     return work
                 self._queue.popleft()
                 group.append(work)
-                num_events += len(work.events)
+                num_events += work.num_events
             self._num_pending -= num_events
             return group or None
 
@@ -162,61 +158,80 @@ class Writer:
         self.last_seq, self.last_log_time_us = tables.end_of_log(self._database)
 
     def _commit(self, group: Sequence[_Submission]) -> None:
+        encoded = [(submission.future, self._encoded(submission)) for submission in group]
+        ready = [(future, events) for future, events in encoded if events is not None]
         log_time_us = max(self._clock(), self.last_log_time_us)
         try:
-            rows, receipts = self._place(group, log_time_us)
+            rows, decoded, receipts = self._place([events for _, events in ready], log_time_us)
             if rows:
                 with tables.transaction(self._database):
-                    self._database.executemany("INSERT INTO tail VALUES (?, ?, ?, ?, ?, ?)", rows)
-                    self._database.executemany(
-                        "INSERT INTO ids VALUES (?, ?)",
-                        [(row.id, row.seq) for row in rows if row.id is not None],
-                    )
+                    tables.insert_rows(self._database, "tail", rows)
+                    ids = [(row.id, row.seq) for row in rows if row.id is not None]
+                    tables.insert_rows(self._database, "ids", ids)
         except Exception as error:
             failure = CommitFailed(
                 f"log: the events were not kept: {error}. Free the disk, and send them again."
             )
             failure.__cause__ = error
-            for submission in group:
-                submission.future.set_exception(failure)
+            for future, _ in ready:
+                future.set_exception(failure)
             return
         if rows:
             self.num_commits += 1
             self.last_seq, self.last_log_time_us = rows[-1].seq, log_time_us
-            self._deliver(rows)
-        for submission, receipt in zip(group, receipts, strict=True):
-            submission.future.set_result(receipt)
+            self._deliver(rows, decoded)
+        for (future, _), receipt in zip(ready, receipts, strict=True):
+            future.set_result(receipt)
         self._after_commit(self.last_seq)
 
+    def _encoded(self, submission: _Submission) -> Sequence[Encoded] | None:
+        """Return what to write; None of a block that does not fit, whose future says why."""
+        block = submission.events
+        if not isinstance(block, Block):
+            return block
+        try:
+            body, cells = self._codecs[block.kind].encode_block(block)
+        except Exception as error:  # only this block is at fault, and nobody else would say so
+            submission.future.set_exception(error)
+            return None
+        return [Encoded(block.kind, None, None, body, cells, block.num_events)]
+
     def _place(
-        self, group: Sequence[_Submission], log_time_us: int
-    ) -> tuple[list[TailRow], list[list[Appended]]]:
-        """Give every new event its position; find the position of every duplicate."""
-        ids = [event.id for submission in group for event in submission.events if event.id is not None]
+        self, submissions: Sequence[Sequence[Encoded]], log_time_us: int
+    ) -> tuple[list[TailRow], list[object], list[list[Appended]]]:
+        """Give every new event its position, and find that of every duplicate.
+
+        Returns:
+            The new rows, what their bodies decode to, and the receipts of each submission.
+        """
+        ids = [event.id for events in submissions for event in events if event.id is not None]
         seen = tables.seqs_of_ids(self._database, ids)
+        seq = self.last_seq
         rows: list[TailRow] = []
+        decoded: list[object] = []
         receipts: list[list[Appended]] = []
-        for submission in group:
+        for events in submissions:
             receipt: list[Appended] = []
             receipts.append(receipt)
-            for kind, event_time_us, id_, body in submission.events:
-                if id_ is not None and id_ in seen:
-                    receipt.append(Appended(seen[id_], duplicate=True))
-                    continue
-                seq = self.last_seq + len(rows) + 1
+            for kind, event_time_us, id_, body, values, num_events in events:
                 if id_ is not None:
-                    seen[id_] = seq
+                    if id_ in seen:
+                        receipt.append(Appended(seen[id_], duplicate=True))
+                        continue
+                    seen[id_] = seq + 1
+                seq += num_events
                 happened_us = log_time_us if event_time_us is None else event_time_us
-                rows.append(TailRow(seq, log_time_us, kind, happened_us, id_, body))
+                rows.append(TailRow(seq, log_time_us, kind, happened_us, id_, body, num_events))
+                decoded.append(values)
                 receipt.append(Appended(seq, duplicate=False))
-        return rows, receipts
+        return rows, decoded, receipts
 
-    def _deliver(self, rows: Sequence[TailRow]) -> None:
+    def _deliver(self, rows: Sequence[TailRow], decoded: Sequence[object]) -> None:
         batch: Batch | None = None
         for callback in self._subscribers:
             try:
-                batch = batch or batch_from_rows(rows, self._codecs)
+                batch = batch or batch_from_rows(rows, self._codecs, decoded)
                 callback(batch)
             except Exception:
                 # The events are durable, whatever a subscriber makes of them: the append succeeded.
-                _logger.exception("a subscriber failed on seq %d to %d", rows[0].seq, rows[-1].seq)
+                _logger.exception("a subscriber failed on seq %d to %d", rows[0].first_seq, rows[-1].seq)

@@ -10,9 +10,10 @@ import numpy as np
 
 from shortlist.declare.app import App
 from shortlist.declare.events import IMPRESSION
+from shortlist.log.blocks import Block
 from shortlist.log.errors import LogError
 from shortlist.log.protocol import EventLog
-from shortlist.log.record import Appended, Event
+from shortlist.log.record import Appended
 from shortlist.online.schema import RecommendAnswer
 from shortlist.online.telemetry import Telemetry
 from shortlist.pipeline.answer import Answer
@@ -47,39 +48,40 @@ class Impressions:
         """
         if not sent.items:
             return
-        # The log stores an unknown number as null; given as None it takes the fast way in.
-        features = answer.features.astype(object)
-        features[np.isnan(answer.features)] = None
-        events = [
-            Event(
-                IMPRESSION,
-                {
-                    **context,
-                    self._user: user,
-                    self._item: slot.item,
-                    "request_id": sent.request_id,
-                    "surface": sent.surface,
-                    "release": sent.release,
-                    "position": slot.position,
-                    "propensity": slot.propensity,
-                    "score": slot.score,
-                    "score_parts": list(slot.score_parts.values()),
-                    "source": "+".join(slot.sources),
-                    "features": row,
-                    "request_time_us": answer.time_us,
-                    "as_of_seq": answer.as_of_seq,
-                },
-            )
-            for slot, row in zip(sent.items, features.tolist(), strict=True)
-        ]
+        num_slots = len(sent.items)
+        block = Block(
+            IMPRESSION,
+            num_slots,
+            {
+                **context,
+                self._user: user,
+                self._item: [slot.item for slot in sent.items],
+                "request_id": sent.request_id,
+                "surface": sent.surface,
+                "release": sent.release,
+                "position": answer.positions,
+                "propensity": answer.propensities,
+                "score": np.where(np.isfinite(answer.scores), answer.scores, np.nan),
+                "score_parts": answer.parts,
+                "source": ["+".join(slot.sources) for slot in sent.items],
+                "features": answer.features,
+                "request_time_us": answer.time_us,
+                "as_of_seq": answer.as_of_seq,
+            },
+        )
         kept = self._telemetry.impressions.labels(sent.surface, "logged")
         lost = self._telemetry.impressions.labels(sent.surface, "lost")
 
         def done(future: Future[list[Appended]]) -> None:
-            (lost if future.exception() is not None else kept).inc(len(events))
+            error = future.exception()
+            if error is None:
+                kept.inc(num_slots)
+            else:
+                lost.inc(num_slots)
+                _logger.error("impressions of request %s are lost: %s", sent.request_id, error)
 
         try:
-            self._log.submit(events).add_done_callback(done)
+            self._log.submit_block(block).add_done_callback(done)
         except LogError as error:
-            lost.inc(len(events))
+            lost.inc(num_slots)
             _logger.error("impressions of request %s are lost: %s", sent.request_id, error)

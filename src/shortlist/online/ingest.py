@@ -13,7 +13,7 @@ import msgspec
 from shortlist.declare.app import App
 from shortlist.declare.entities import Entity
 from shortlist.declare.events import IMPRESSION
-from shortlist.features.schema import log_schemas
+from shortlist.log.bodies import Encoded
 from shortlist.log.errors import EventRejected, LogError
 from shortlist.log.protocol import EventLog
 from shortlist.log.record import Appended, Event
@@ -26,19 +26,21 @@ from shortlist.online.service import Service
 
 MAX_ID_CHARS = 512
 _ANY = msgspec.json.Decoder(Any)
-_TIME = EventSchema("event", {"time": "time"}, frozenset({"time"}))
-_ENVELOPE = ("type", "id", "time")
+_TIME = EventSchema("event", {"time": "time"}, frozenset())
 _SMALL_BATCH = 50
 _SMALL_BODY_BYTES = 64 << 10
 MAX_UNDER_WAY = 128
 
 
 class Draft(NamedTuple):
-    """One record of a batch: the event it is, or what is wrong with it; `kind` is for the metrics."""
+    """One record of a batch: ready for the log, or what is wrong with it; `kind` is for the metrics."""
 
     kind: str
-    event: Event | None
+    encoded: Encoded | None
     fault: Fault | None
+
+
+Judge = Callable[[EventLog, Any], Draft]
 
 
 class Ingest:
@@ -48,7 +50,6 @@ class Ingest:
         self._app = app
         self._service = service
         self.room = Room(MAX_UNDER_WAY)
-        self._schemas = {schema.kind: schema for schema in log_schemas(app)}
 
     async def post_events(self, request: Request) -> Response:
         """POST /v1/events."""
@@ -66,27 +67,28 @@ class Ingest:
     async def _put(self, request: Request, name: str, entity: Entity) -> Response:
         rows = await _rows_of(request.body, name, single=entity.entity_name)
         kind = entity.entity_name
-        schema = self._schemas[kind]
         return await self._append(
-            rows, lambda row: _draft(kind, row, lambda fields: Event(kind, schema.check(fields)))
+            rows, lambda log, row: _draft(kind, row, lambda fields: log.encode(Event(kind, fields)))
         )
 
-    def _event(self, row: object) -> Draft:
+    def _event(self, log: EventLog, row: object) -> Draft:
         named = row.get("type") if isinstance(row, dict) else None
-        schema = self._schemas[named] if isinstance(named, str) and named in self._app.events else None
+        kind = named if isinstance(named, str) and named in self._app.events else None
 
-        def check(row: dict[str, Any]) -> Event:
-            if schema is None:
+        def check(row: dict[str, Any]) -> Encoded:
+            if kind is None:
                 raise EventRejected(
                     "event", "type",
                     expected=f"one of {', '.join(self._app.events)}",
                     received=shown(named) if "type" in row else "no such field",
                     mend=self._why_no_event(named),
                 )  # fmt: skip
-            fields = schema.check({name: row[name] for name in row if name not in _ENVELOPE})
-            return Event(schema.kind, fields, _time(row.get("time")), _id(row.get("id")))
+            fields = dict(row)
+            time, id_ = fields.pop("time", None), fields.pop("id", None)
+            del fields["type"]
+            return log.encode(Event(kind, fields, _time(time), _id(id_)))
 
-        return _draft("unknown" if schema is None else schema.kind, row, check)
+        return _draft("unknown" if kind is None else kind, row, check)
 
     def _why_no_event(self, kind: object) -> str:
         if kind == IMPRESSION:
@@ -95,7 +97,7 @@ class Ingest:
             return "Attributes of items and users are sent with PUT /v1/items and PUT /v1/users."
         return "Mend its name, or declare the event."
 
-    async def _append(self, rows: Sequence[object], judge: Callable[[object], Draft]) -> Response:
+    async def _append(self, rows: Sequence[object], judge: Judge) -> Response:
         """Log the rows that are events; the rest become rejections, each in its place."""
         log = self._service.opened.log
         try:
@@ -123,11 +125,11 @@ class Ingest:
 
 
 def _submit(
-    rows: Sequence[object], judge: Callable[[object], Draft], log: EventLog
+    rows: Sequence[object], judge: Judge, log: EventLog
 ) -> tuple[list[Draft], Future[list[Appended]] | None]:
-    drafts = [judge(row) for row in rows]
-    events = [draft.event for draft in drafts if draft.event is not None]
-    return drafts, log.submit(events) if events else None
+    drafts = [judge(log, row) for row in rows]
+    events = [draft.encoded for draft in drafts if draft.encoded is not None]
+    return drafts, log.submit_encoded(events) if events else None
 
 
 async def _rows_of(body: bytes, name: str, single: str) -> list[Any]:
@@ -162,7 +164,7 @@ def _rows(body: object, name: str, single: str) -> list[Any]:
     return rows
 
 
-def _draft(kind: str, row: object, check: Callable[[dict[str, Any]], Event]) -> Draft:
+def _draft(kind: str, row: object, check: Callable[[dict[str, Any]], Encoded]) -> Draft:
     if not isinstance(row, dict):
         fault = Fault.of("record", expected="an object", received=shown(row), mend="See /openapi.json.")
         return Draft(kind, None, fault)
@@ -178,9 +180,11 @@ def _receipt(appended: Appended) -> Result:
 
 
 def _time(value: object) -> int | None:
+    if value is None:
+        return None
     time_us = _TIME.check({"time": value}).get("time")
-    assert time_us is None or isinstance(time_us, int)
-    if time_us is not None and time_us < 0:
+    assert isinstance(time_us, int)
+    if time_us < 0:
         raise EventRejected(
             "event",
             "time",
