@@ -86,7 +86,7 @@ def live(client, num_askers):
 def test_features_as_served_are_the_features_computed_from_the_log(
     app, data, monkeypatch, num_askers, num_lives
 ):
-    monkeypatch.setattr("shortlist.online.service._SNAPSHOT_AFTER", 1)
+    monkeypatch.setattr("shortlist.online.snapshots.AFTER_RECORDS", 1)
     for _ in range(num_lives):  # a later life begins with the snapshot of the one before
         with running(app, data) as client:
             live(client, num_askers)

@@ -12,7 +12,7 @@ from typing import Self
 
 from shortlist.log import tables
 from shortlist.log.blocks import Block
-from shortlist.log.bodies import BodyCodec, Encoded
+from shortlist.log.bodies import BodyCodec, Encoded, TailRow
 from shortlist.log.columns import Batch
 from shortlist.log.durable import FolderLock
 from shortlist.log.errors import EventRejected, LogClosed, LogMissing, UnknownKind
@@ -104,6 +104,11 @@ class SqliteLog:
         return self._reader.schemas
 
     @property
+    def codecs(self) -> Mapping[str, BodyCodec]:
+        """How the bodies of every kind are encoded and decoded."""
+        return self._reader.codecs
+
+    @property
     def last_seq(self) -> int:
         """The position of the newest event; 0 in an empty log."""
         return self._writer.last_seq if self._writer else self._reader.end()[0]
@@ -159,6 +164,10 @@ class SqliteLog:
     def subscribe(self, callback: Callable[[Batch], None]) -> None:
         """See `EventLog.subscribe`."""
         self._writing.subscribe(callback)
+
+    def follow(self, callback: Callable[[Sequence[TailRow]], None]) -> None:
+        """Call back in the writer's thread with the rows of every commit, as they are stored."""
+        self._writing.follow(callback)
 
     def read(self, after_seq: int = 0, limit: int = 10_000) -> list[Record]:
         """See `EventLog.read`."""

@@ -65,6 +65,7 @@ class Writer:
         self._wake = threading.Condition()
         self._closing = False
         self._subscribers: list[Callable[[Batch], None]] = []
+        self._followers: list[Callable[[Sequence[TailRow]], None]] = []
         self._after_commit: Callable[[int], None] = lambda last_seq: None
         self.num_commits = 0
         self.last_seq, self.last_log_time_us = tables.end_of_log(database)
@@ -74,6 +75,10 @@ class Writer:
     def subscribe(self, callback: Callable[[Batch], None]) -> None:
         """Call back with every batch committed from now on."""
         self._subscribers.append(callback)
+
+    def follow(self, callback: Callable[[Sequence[TailRow]], None]) -> None:
+        """Call back with the rows of every commit from now on, as they are stored; it must not raise."""
+        self._followers.append(callback)
 
     def after_commit(self, callback: Callable[[int], None]) -> None:
         """Call back with the last position after every commit, when its futures are resolved."""
@@ -227,10 +232,14 @@ class Writer:
         return rows, decoded, receipts
 
     def _deliver(self, rows: Sequence[TailRow], decoded: Sequence[object]) -> None:
+        for follower in self._followers:
+            follower(rows)
         batch: Batch | None = None
         for callback in self._subscribers:
             try:
-                batch = batch or batch_from_rows(rows, self._codecs, decoded)
+                # What another process encoded comes without what it decodes to.
+                known = None if None in decoded else decoded
+                batch = batch or batch_from_rows(rows, self._codecs, known)
                 callback(batch)
             except Exception:
                 # The events are durable, whatever a subscriber makes of them: the append succeeded.
