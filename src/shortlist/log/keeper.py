@@ -7,14 +7,13 @@ when every member that follows has taken it in: whichever is asked next knows of
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from shortlist.log.bodies import Encoded, TailRow
 from shortlist.log.errors import LogError
@@ -32,8 +31,6 @@ from shortlist.log.frames import (
 )
 from shortlist.log.record import Appended
 from shortlist.log.sqlite import SqliteLog
-
-_logger = logging.getLogger(__name__)
 
 
 class _Answer(NamedTuple):
@@ -60,15 +57,14 @@ class Keeper:
         self._sent_seq, self._sent_log_time_us = log.last_seq, log.last_log_time_us
         log.follow(self._committed)
 
-    async def welcome(self, channel: socket.socket, left: Callable[[], None]) -> Member:
+    async def welcome(self, channel: socket.socket) -> Member:
         """Serve a member.
 
         Args:
             channel: one end of a pair of connected stream sockets; a `RemoteLog` has the other.
-            left: called when the member has gone, however it went.
         """
         channel.setblocking(False)
-        _, member = await self._loop.create_unix_connection(lambda: Member(self, left), sock=channel)
+        _, member = await self._loop.create_unix_connection(lambda: Member(self), sock=channel)
         return member
 
     def _committed(self, rows: Sequence[TailRow]) -> None:
@@ -128,8 +124,8 @@ class Keeper:
 class Member(asyncio.Protocol):
     """The keeper's end of a channel."""
 
-    def __init__(self, keeper: Keeper, left: Callable[[], None]) -> None:
-        self._keeper, self._left = keeper, left
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
         self._unframer: Unframer[ToKeeper] = Unframer(ToKeeper)
         self._sent_seq = 0
         self._owing_since_s = math.inf
@@ -148,8 +144,7 @@ class Member(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -162,7 +157,7 @@ class Member(asyncio.Protocol):
             elif isinstance(message, Follow):
                 following = self._keeper._joined(self)
                 self.folded_seq = self._sent_seq = following.seq
-                self._transport.write(framed(following))
+                self._send(framed(following))
 
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`: it appends no more; it leaves when it has all its receipts."""
@@ -173,31 +168,34 @@ class Member(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """See `asyncio.Protocol`."""
         self._keeper._gone(self)
-        self._left()
 
     def send_rows(self, seq: int, frame: bytes) -> None:
         """Send a commit that ends at a position."""
         if self._sent_seq == self.folded_seq:
             self._owing_since_s = time.monotonic()
         self._sent_seq = seq
-        self._transport.write(frame)
+        self._send(frame)
 
     def answer(self, receipts: list[tuple[int, list[tuple[int, bool]]]]) -> None:
         """Answer some of its appends."""
         self._num_open -= len(receipts)
-        self._transport.write(framed(Kept(receipts)))
+        self._send(framed(Kept(receipts)))
         self._leave_when_done()
 
     def refuse(self, number: int, error: BaseException) -> None:
         """Say that an append was not kept."""
         self._num_open -= 1
-        self._transport.write(framed(Refused(number, type(error).__name__, str(error))))
+        self._send(framed(Refused(number, type(error).__name__, str(error))))
         self._leave_when_done()
 
     def _fold(self, seq: int) -> None:
         self.folded_seq = seq
         self._owing_since_s = math.inf if seq == self._sent_seq else time.monotonic()
         self._keeper._answer()
+
+    def _send(self, frame: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(frame)
 
     def _leave_when_done(self) -> None:
         if self._is_leaving and not self._num_open:

@@ -6,6 +6,7 @@ import gc
 import logging
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from shortlist.declare.app import App
@@ -34,11 +35,19 @@ class Service:
         app: the declaration.
         data: the folder; made when missing.
         opening: where the log and the state come from; by default this process writes the log itself.
+        gather: returns the measurements of all processes that serve; by default this is the only one.
     """
 
-    def __init__(self, app: App, data: Path, opening: Opening | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        data: Path,
+        opening: Opening | None = None,
+        gather: Callable[[], Awaitable[bytes]] | None = None,
+    ) -> None:
         self.app = app
         self.telemetry = Telemetry()
+        self.measurements = gather or self.telemetry.text
         self._data = data
         self._opened: Opened | None = None
         self._loader: Loader | None = None
