@@ -1,4 +1,4 @@
-"""Durable events per second of the log, and seconds to import a million rows.
+"""Durable events per second of the log, what a commit waits for beside a busy thread, an import's seconds.
 
 Run: python benchmarks/log_append.py [folder on the disk to measure]
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from shortlist.log import Event, EventSchema, HistorySource, SqliteLog
+from shortlist.log import Event, EventSchema, HistorySource, SqliteLog, tables
 
 WATCH = EventSchema("watch", {"user": "str", "video": "str", "watch_s": "float"})
 SECONDS_EACH = 4.0
 NUM_PRODUCERS = 64
+NUM_ROWS = 100
 NUM_HISTORY_ROWS = 1_000_000
 
 
@@ -30,6 +32,7 @@ def main() -> None:
         report_append("one by one", log, lambda: appending(log, one))
         report_append("groups of 500", log, lambda: appending(log, group))
         report_append(f"{NUM_PRODUCERS} producers, one by one", log, lambda: together(log, one))
+        report_busy(Path(folder))
         report_import(log)
         report_reading(log)
 
@@ -64,6 +67,39 @@ def report_append(name: str, log: SqliteLog, run: Callable[[], list[float]]) -> 
         f"{name:28} {num_events / elapsed_s:10,.0f} durable events/s   {num_commits:6,} commits   "
         f"append p50 {p50:6.1f} ms  p99 {p99:6.1f} ms"
     )
+
+
+def report_busy(folder: Path) -> None:
+    """Commit rows while another thread computes: Python's lock changes hands with every statement's step."""
+    done = threading.Event()
+    busy = threading.Thread(target=compute, args=(done,))
+    rows = [("user", "video", number) for number in range(NUM_ROWS)]
+    database = tables.connect(folder)
+    database.execute("CREATE TABLE rows(user TEXT, video TEXT, number INTEGER)")
+    ways: dict[str, Callable[[], object]] = {
+        "executemany": lambda: database.executemany("INSERT INTO rows VALUES (?, ?, ?)", rows),
+        "the log's way": lambda: tables.insert_rows(database, "rows", rows),
+    }
+    spent_ms: dict[str, list[float]] = {name: [] for name in ways}
+    busy.start()
+    for _ in range(50):
+        for name, insert in ways.items():
+            begin = time.perf_counter()
+            with tables.transaction(database):
+                insert()
+            spent_ms[name].append((time.perf_counter() - begin) * 1000)
+    done.set()
+    busy.join()
+    database.close()
+    medians = {name: float(np.median(spent)) for name, spent in spent_ms.items()}
+    shown = ", ".join(f"{name} {median:.1f}" for name, median in medians.items())
+    ratio = medians["the log's way"] / medians["executemany"]
+    print(f"commit of {NUM_ROWS} rows beside a busy thread, median ms: {shown}, ratio {ratio:.2f}")
+
+
+def compute(done: threading.Event) -> None:
+    while not done.is_set():
+        sum(range(500))
 
 
 def report_import(log: SqliteLog) -> None:

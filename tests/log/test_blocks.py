@@ -59,6 +59,26 @@ def test_a_block_reads_like_its_events_one_by_one(tmp_path: Path) -> None:
         assert of_block.equals(of_events) if isinstance(of_block, pl.DataFrame) else of_block == of_events
 
 
+def test_a_long_tail_is_sealed_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of several widths and events between them, across the bounds of pieces and segments."""
+    monkeypatch.setattr("shortlist.log.sealing._PIECE_EVENTS", 7)
+    monkeypatch.setattr("shortlist.log.sealing._MAX_SEGMENT_EVENTS", 30)
+    monkeypatch.setattr("shortlist.log.sealing._TRIM_EVENTS", 6)
+    with SqliteLog(tmp_path, KINDS) as log:
+        for i in range(12):
+            log.append([Event("like", {"user": f"u{i}"}), Event("watch", {"user": "u", "features": [i]})])
+            features = np.full((3 + i % 5, i % 3), i, np.float32)
+            log.submit_block(Block("watch", len(features), {"user": f"u{i}", "features": features})).result()
+        before = log.read()
+        assert log.seal() == len(before)
+        assert log.read() == before
+        assert batch_rows(list(log.batches())) == record_rows(before)
+    with sqlite3.connect(tmp_path / tables.FILE_NAME) as database:
+        assert database.execute("SELECT count(*) FROM tail").fetchone() == (0,)
+    database.close()
+    assert len(list((tmp_path / "segments").iterdir())) == 3
+
+
 def test_an_empty_list_is_not_a_missing_one(tmp_path: Path) -> None:
     with SqliteLog(tmp_path, KINDS) as log:
         log.submit_block(Block("watch", 2, {"user": "u", "features": np.empty((2, 0), np.float32)})).result()

@@ -109,3 +109,30 @@ def test_features_as_served_are_the_features_computed_from_the_log(
 def bits(values):
     """The bits of float32 values; which of the many NaNs a NaN is says nothing."""
     return np.where(np.isnan(values), np.float32(np.nan), values).view(np.uint32)
+
+
+def test_evidence_that_the_log_cannot_take_is_counted_as_lost(app, data, monkeypatch, caplog):
+    with running(app, data) as client:
+        log = client.server.service.opened.log
+        monkeypatch.setattr(log._writing, "_max_pending_events", 5)
+        held, is_held = threading.Event(), threading.Event()
+
+        def hold(_):
+            is_held.set()
+            assert held.wait(30)
+
+        log.subscribe(hold)
+        waiting = threading.Thread(target=send, args=(client, watch("u1", "v1")))
+        waiting.start()
+        assert is_held.wait(30)
+        answers = [recommend(client, "u2") for _ in range(3)]
+        held.set()
+        waiting.join()
+        send(client, watch("u1", "v2"))
+        metrics = client.get("/metrics").text
+    assert [len(answer["items"]) for answer in answers] == [10, 10, 10]
+    assert caplog.text.count("impressions are lost") == 1
+    # An idle queue takes a slate of any length; the two behind it found it full.
+    assert 'shortlist_impressions_total{result="logged",surface="home"} 10.0' in metrics
+    assert 'shortlist_impressions_total{result="lost",surface="home"} 20.0' in metrics
+    assert [len(logged(data, answer["request_id"])) for answer in answers] == [10, 0, 0]

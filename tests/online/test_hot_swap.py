@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import threading
 import time
+import weakref
 
 import msgspec
 import pytest
@@ -80,7 +82,7 @@ def test_no_request_fails_while_releases_change_twenty_times(app, data):
 
 def test_a_damaged_release_is_refused_and_the_old_one_keeps_serving(app, data):
     _, first, second = releases(data)
-    damaged = data / "releases" / "releases" / second / "items.json"
+    damaged = data / "releases" / "releases" / second / "item_ids.npy"
     damaged.chmod(0o644)
     damaged.write_bytes(damaged.read_bytes().replace(b"v1", b"v2"))
     with running(app, data) as client:
@@ -104,7 +106,7 @@ def test_after_a_restart_the_newest_release_that_works_serves(app, data):
 def test_a_release_of_another_declaration_is_refused(app, data):
     registry, first, _ = releases(data)
     with BundleWriter(registry.folder) as bundle:
-        (bundle.folder / "items.json").write_text("[]")
+        (bundle.folder / "contents.json").write_text("{}")
         foreign = bundle.commit(msgspec.structs.replace(metadata(app, 1), fingerprint="0" * 64))
     with running(app, data) as client:
         registry.promote(foreign)
@@ -115,7 +117,7 @@ def test_a_release_of_another_declaration_is_refused(app, data):
 def test_a_release_without_its_models_is_refused(app, data):
     registry, first, second = releases(data)
     with BundleWriter(registry.folder) as bundle:
-        (bundle.folder / "items.json").write_text("[]")
+        (bundle.folder / "contents.json").write_text("{}")
         empty = bundle.commit(metadata(app, 1))
     with running(app, data) as client:
         registry.promote(empty)
@@ -183,3 +185,19 @@ def test_a_damaged_pointer_changes_nothing(app, data):
         (data / "releases" / "current.json").write_text("{")
         wait_until(lambda: num_refused(client) == 1)
         assert recommend(client, "u1")["release"] == first
+
+
+def test_what_served_before_is_free_once_the_last_answer_of_it_is_out(app, data):
+    _, _, second = releases(data)
+    with running(app, data) as client:
+        recommend(client, "u1")
+        before = weakref.ref(client.server.service.serving)
+        funnel = weakref.ref(before().funnels["home"])
+        gc.disable()  # a release is large: it must not wait for the collector, which is told not to look
+        try:
+            point_at(data, second)
+            wait_until(lambda: served(client) == second)
+            recommend(client, "u1")
+            wait_until(lambda: before() is None and funnel() is None)
+        finally:
+            gc.enable()

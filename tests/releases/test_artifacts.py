@@ -21,6 +21,7 @@ from shortlist.models.retrieval import Interactions
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.releases import ReleaseCorrupted, ReleaseForeign
 from shortlist.releases.artifacts import load_contents, save_contents
+from shortlist.releases.item_ids import ItemIds
 
 TESTS = Path(__file__).resolve().parents[1]
 NUM_ITEMS = 30
@@ -160,7 +161,7 @@ def test_a_model_in_the_wrong_role_is_refused(app, folder):
 
 
 def test_a_popularity_of_other_items_is_refused(app, folder):
-    (folder / "items.json").write_text('["v1"]')
+    ItemIds.of(["v1"]).save(folder)
     with pytest.raises(ReleaseCorrupted, match="popularity of 1 items"):
         load_contents(folder, app)
 

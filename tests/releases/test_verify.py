@@ -196,8 +196,8 @@ def test_a_linked_folder_is_refused(tmp_path):
 
 
 def test_another_format_is_foreign_and_says_so(tmp_path):
-    folder = forged(tmp_path / "forged", {}, format=2)
-    with pytest.raises(ReleaseForeign, match="expected manifest format 1, received format 2"):
+    folder = forged(tmp_path / "forged", {}, format=1)
+    with pytest.raises(ReleaseForeign, match="expected manifest format 2, received format 1"):
         open_release(folder)
 
 

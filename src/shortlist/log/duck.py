@@ -67,12 +67,12 @@ def file(path: Path) -> str:
     return text(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
-def tail_sql(cursor: Any, schema: EventSchema, rows: Sequence[TailRow]) -> str:
-    """Lend rows of one kind of the tail to the connection; return the query of their typed columns."""
+def tail_sql(cursor: Any, codec: BodyCodec, rows: Sequence[TailRow]) -> str:
+    """Lend rows of the tail, of the codec's kind, to the connection; return the query of their columns."""
     blocks = [row for row in rows if isinstance(row.body, bytes)]
-    parts = [_events_sql(cursor, schema, [row for row in rows if isinstance(row.body, str)])]
-    if blocks:
-        parts += _blocks_sql(cursor, schema, blocks)
+    parts = _blocks_sql(cursor, codec, blocks) if blocks else []
+    if len(blocks) < len(rows) or not blocks:
+        parts.append(_events_sql(cursor, codec.schema, [row for row in rows if isinstance(row.body, str)]))
     return f"FROM ({' UNION ALL '.join(parts)}) ORDER BY seq"
 
 
@@ -103,12 +103,13 @@ def _events_sql(cursor: Any, schema: EventSchema, rows: Sequence[TailRow]) -> st
     )
 
 
-def _blocks_sql(cursor: Any, schema: EventSchema, blocks: Sequence[TailRow]) -> list[str]:
+def _blocks_sql(cursor: Any, codec: BodyCodec, blocks: Sequence[TailRow]) -> list[str]:
     """Lend rows that are blocks, one table for each combination of lengths that their lists have."""
+    schema = codec.schema
     decoded = [
         decode_cells(schema, row.body, row.num_events) for row in blocks if isinstance(row.body, bytes)
     ]
-    columns = BodyCodec(schema).columns(blocks, decoded)
+    columns = codec.columns(blocks, decoded)
     counts = [row.num_events for row in blocks]
     lengths = {
         field: np.where(
@@ -136,8 +137,8 @@ def _blocks_sql(cursor: Any, schema: EventSchema, blocks: Sequence[TailRow]) -> 
                 width = int(lengths[field][rows[0]])
                 # Side by side, so that DuckDB makes the lists itself, without Python's lock.
                 parts = [f"{lent}_{i}" for i in range(width)]
-                values = column.values[column.offsets[rows] + np.arange(len(parts))[:, None]]
-                arrays.update(zip(parts, values, strict=True))
+                values = column.values[column.offsets[rows][:, None] + np.arange(len(parts))]
+                arrays.update(zip(parts, np.ascontiguousarray(values.T), strict=True))
                 numbers = ", ".join(f"coalesce({part}, 'nan'::FLOAT)" for part in parts)
                 value = "NULL::FLOAT[]" if width == _NO_LIST else f"list_value({numbers})::FLOAT[]"
             else:

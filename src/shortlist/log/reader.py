@@ -59,12 +59,17 @@ class Reader:
         with self._snapshot() as database:
             return tables.end_of_segments(database)[0]
 
-    def tail(self, max_events: int) -> list[TailRow]:
-        """Return the oldest unsealed rows, of up to so many events."""
-        with self._snapshot() as database:
-            upto_seq = tables.end_of_segments(database)[0] + max_events
-            rows = tables.tail(database, upto_seq=upto_seq)
-        return rows[:-1] if len(rows) > 1 and rows[-1].seq > upto_seq else rows
+    def tail(self, max_events: int, piece_events: int) -> Iterator[list[TailRow]]:
+        """Yield the oldest unsealed rows, of about so many events, in pieces, while nobody seals others."""
+        after_seq = self.end_of_segments()
+        upto_seq = after_seq + max_events
+        while after_seq < upto_seq:
+            with self._snapshot() as database:
+                rows = tables.tail(database, after_seq, min(after_seq + piece_events, upto_seq))
+            if not rows:
+                return
+            yield rows
+            after_seq = rows[-1].seq
 
     def read(self, after_seq: int, limit: int) -> list[Record]:
         """Return up to `limit` records after a position."""

@@ -53,7 +53,7 @@ class Scan:
         """
         cursor = self._folder.cursor()
         sealed = self._folder.sql(self._sealed, self._schema, *self._range)
-        unsealed = duck.tail_sql(cursor, self._schema, self._unsealed)
+        unsealed = duck.tail_sql(cursor, BodyCodec(self._schema), self._unsealed)
         relation: Any = cursor.sql(f"{sealed} UNION ALL ({unsealed})" if sealed else unsealed)
         stream: object = relation.__arrow_c_stream__(requested_schema)
         return stream

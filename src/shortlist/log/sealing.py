@@ -5,15 +5,21 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from collections.abc import Iterator
 from functools import partial
 
 from shortlist.log import tables
+from shortlist.log.bodies import TailRow
 from shortlist.log.reader import Reader
 from shortlist.log.segments import SegmentFolder
 from shortlist.log.tables import Segment
 from shortlist.log.writer import Writer
 
 _MAX_SEGMENT_EVENTS = 500_000
+_PIECE_EVENTS = 1_000
+"""How many events are taken from the tail at a time: Python's lock is held for some milliseconds."""
+
+_PAUSE_S = 0.001
 _TRIM_EVENTS = 5_000
 """How many leftovers one commit's pause may delete: about 5 ms."""
 
@@ -36,8 +42,7 @@ class Sealer:
         """Move the events of the tail into segments; return how many."""
         num_sealed = 0
         with self.lock:
-            while rows := self._reader.tail(_MAX_SEGMENT_EVENTS):
-                segment = self._segments.write_tail(rows, self._reader.schemas)
+            while segment := self._write():
                 self._writer.between_commits(partial(_register, segment))
                 while self._writer.between_commits(_trim):
                     pass
@@ -47,8 +52,8 @@ class Sealer:
 
     def seal_last(self, database: sqlite3.Connection) -> None:
         """Seal the few events since the last seal, from inside the writer's thread."""
-        if rows := tables.tail(database):
-            _register(self._segments.write_tail(rows, self._reader.schemas), database)
+        if segment := self._segments.write_tail(_all_of_tail(database), self._reader.codecs):
+            _register(segment, database)
             while _trim(database):
                 pass
 
@@ -68,12 +73,21 @@ class Sealer:
         if self._thread is not None:
             self._thread.join()
 
+    def _write(self) -> Segment | None:
+        pieces = self._reader.tail(_MAX_SEGMENT_EVENTS, _PIECE_EVENTS)
+        return self._segments.write_tail(pieces, self._reader.codecs, _PAUSE_S)
+
     def _seal_quietly(self) -> None:
         try:
             self.seal()
         except Exception:
             # The events are safe in the tail.
             _logger.exception("sealing the log's tail failed")
+
+
+def _all_of_tail(database: sqlite3.Connection) -> Iterator[list[TailRow]]:
+    if rows := tables.tail(database):
+        yield rows
 
 
 def _register(segment: Segment, database: sqlite3.Connection) -> None:

@@ -9,8 +9,9 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from shortlist.log import duck
-from shortlist.log.bodies import TailRow
+from shortlist.log.bodies import BodyCodec, TailRow
 from shortlist.log.columns import NULL_INT, Columns, Floats, Strings, offsets_from_lengths
 from shortlist.log.durable import publish
 from shortlist.log.record import Record
@@ -28,6 +29,8 @@ from shortlist.log.tables import Segment
 
 _STAGING = "staging-"
 COPY_OPTIONS = "(FORMAT parquet, COMPRESSION zstd)"
+_SEAL_OPTIONS = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480)"
+"""A row group is written from memory: small ones, as a server has better use for its memory."""
 
 
 class SegmentFolder:
@@ -62,25 +65,46 @@ class SegmentFolder:
         shutil.rmtree(final, ignore_errors=True)
         publish(staging, final)
 
-    def write_tail(self, rows: Sequence[TailRow], schemas: Mapping[str, EventSchema]) -> Segment:
-        """Write contiguous rows of the tail as a segment and publish it; it is yet to be registered."""
-        by_kind: dict[str, list[TailRow]] = {}
-        for row in rows:
-            by_kind.setdefault(row.kind, []).append(row)
-        segment = Segment(
-            rows[0].first_seq,
-            rows[-1].seq,
-            rows[-1].log_time_us,
-            {kind: list(schemas[kind].fields) for kind in by_kind},
-        )
+    def write_tail(
+        self, pieces: Iterable[Sequence[TailRow]], codecs: Mapping[str, BodyCodec], pause_s: float = 0.0
+    ) -> Segment | None:
+        """Write the rows of the tail as a segment and publish it; it is yet to be registered.
+
+        Args:
+            pieces: contiguous rows, a few at a time: Python's lock is held while one is taken over.
+            codecs: by kind.
+            pause_s: how long to leave Python's lock to others after each piece.
+
+        Returns:
+            The segment; None when there are no rows.
+        """
+        fields: dict[str, list[str]] = {}
+        rows: Sequence[TailRow] = ()
+        first_seq = 0
         # On one thread: sealing runs beside the appends and the requests of a server.
         with self.staging() as staging, duck.connect(staging / "spill", num_threads=1) as connection:
+            for rows in pieces:
+                first_seq = first_seq or rows[0].first_seq
+                by_kind: dict[str, list[TailRow]] = {}
+                for row in rows:
+                    by_kind.setdefault(row.kind, []).append(row)
+                for kind, of_kind in by_kind.items():
+                    query, table = duck.tail_sql(connection, codecs[kind], of_kind), duck.name(kind)
+                    # In log order, which a table keeps.
+                    if kind in fields:
+                        connection.execute(f"INSERT INTO {table} {query}")
+                    else:
+                        connection.execute(f"CREATE TABLE {table} AS {query}")
+                        fields[kind] = list(codecs[kind].schema.fields)
+                time.sleep(pause_s)
+            if not rows:
+                return None
             written = staging / "segment"
             written.mkdir()
-            for kind, of_kind in by_kind.items():
-                query = duck.tail_sql(connection, schemas[kind], of_kind)
+            for kind in fields:
                 file = duck.text(str(written / f"{kind}.parquet"))
-                connection.execute(f"COPY ({query}) TO {file} {COPY_OPTIONS}")
+                connection.execute(f"COPY {duck.name(kind)} TO {file} {_SEAL_OPTIONS}")
+            segment = Segment(first_seq, rows[-1].seq, rows[-1].log_time_us, fields)
             self.publish(written, segment)
         return segment
 

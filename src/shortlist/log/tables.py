@@ -192,26 +192,31 @@ def tail(
     database: sqlite3.Connection, after_seq: int = 0, upto_seq: int = 2**62, kind: str | None = None
 ) -> list[TailRow]:
     """Return the unsealed rows that hold any of the events after one position up to another, in order."""
-    sealed, _ = end_of_segments(database)
+    after_seq = max(after_seq, end_of_segments(database)[0])
+    if upto_seq <= after_seq:
+        return []
     num_events = "num_events" if _layout(database) > 1 else "1"
     only = "" if kind is None else "AND kind = ?"
     cursor = database.execute(
         f"SELECT seq, log_time_us, kind, event_time_us, id, body, {num_events} FROM tail "
         f"WHERE seq > ? {only} ORDER BY seq",
-        (max(after_seq, sealed), *([] if kind is None else [kind])),
+        (after_seq, *([] if kind is None else [kind])),
     )
     rows = list(takewhile(lambda row: row.first_seq <= upto_seq, map(TailRow._make, cursor)))
     cursor.close()
     return rows
 
 
-def trim_tail(database: sqlite3.Connection, limit: int = -1) -> int:
-    """Delete the rows of the tail that a segment has taken over, all or up to a limit; return how many."""
+def trim_tail(database: sqlite3.Connection, max_events: int = 2**62) -> int:
+    """Delete rows of the tail that a segment has taken over, all or of about so many events.
+
+    Returns:
+        How many rows.
+    """
     sealed, _ = end_of_segments(database)
     with transaction(database):
         return database.execute(
-            "DELETE FROM tail WHERE seq IN (SELECT seq FROM tail WHERE seq <= ? ORDER BY seq LIMIT ?)",
-            (sealed, limit),
+            "DELETE FROM tail WHERE seq <= min(?, (SELECT min(seq) FROM tail) + ?)", (sealed, max_events)
         ).rowcount
 
 

@@ -11,6 +11,7 @@ import asyncio
 import os
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shortlist.online.problems import Problem
@@ -19,7 +20,7 @@ NUM_SLOTS = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinit
 """Requests that are worked on at once: more than there are processors only wait for each other."""
 
 MAX_WAITING = 256
-MAX_WAIT_SHARE = 0.4
+MAX_WAIT_SHARE = 0.5
 """Of its budget: a request that would wait longer than this for its turn is refused."""
 
 LATE_SHARE = 0.8
@@ -48,10 +49,12 @@ class Admission:
 
     Args:
         num_slots: how many requests may be worked on at once; by default `NUM_SLOTS`.
+        clock: the moments that tickets count in, in seconds.
     """
 
-    def __init__(self, num_slots: int | None = None) -> None:
+    def __init__(self, num_slots: int | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
         self._num_slots = NUM_SLOTS if num_slots is None else num_slots
+        self._clock = clock
         self._num_inside = 0
         self._queue: deque[tuple[Ticket, asyncio.Future[None]]] = deque()
         self._service_s = 0.0
@@ -69,7 +72,7 @@ class Admission:
         """Wait for a turn; whoever is let in must `leave`.
 
         Args:
-            arrived_s: when the request came, a moment of `time.perf_counter`.
+            arrived_s: when the request came, a moment of the clock.
             budget_ms: what its surface promises.
 
         Raises:
@@ -78,7 +81,7 @@ class Admission:
         ticket = Ticket(arrived_s, budget_ms / 1000)
         if self._num_inside < self._num_slots and not self._queue:
             self._num_inside += 1
-            ticket.begun_s = time.perf_counter()
+            ticket.begun_s = self._clock()
             return ticket
         waits_s = (len(self._queue) + 1) * self._service_s
         if len(self._queue) >= MAX_WAITING or waits_s > MAX_WAIT_SHARE * ticket.budget_s * self._num_slots:
@@ -98,7 +101,7 @@ class Admission:
 
     def leave(self, ticket: Ticket) -> None:
         """Note that a request is answered, and let the next one in."""
-        now_s = time.perf_counter()
+        now_s = self._clock()
         service_s = now_s - ticket.begun_s
         self._service_s += _SERVICE_WEIGHT * (service_s - self._service_s)
         self._count(is_late=now_s - ticket.arrived_s > LATE_SHARE * ticket.budget_s)
@@ -106,7 +109,7 @@ class Admission:
 
     def _release(self) -> None:
         self._num_inside -= 1
-        now_s = time.perf_counter()
+        now_s = self._clock()
         while self._queue and self._num_inside < self._num_slots:
             ticket, turn = self._queue.popleft()
             if turn.done():
@@ -124,7 +127,7 @@ class Admission:
 
     def _count(self, *, is_late: bool) -> None:
         self._late += (is_late - self._late) / _MEMORY
-        now_s = time.perf_counter()
+        now_s = self._clock()
         if now_s - self._turned_s < _TURN_S:
             return
         if self._late > _MAX_LATE:

@@ -7,11 +7,13 @@ for the page's own origin, and lets the page read every answer. The Host header 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 
 from shortlist.online.problems import Fault, Problem, shown
 
 
+@lru_cache(1024)
 def is_loopback(host: str) -> bool:
     """Say whether a name or an address, without a port, is this machine's own."""
     name = host.lower().removesuffix(".")

@@ -1,4 +1,4 @@
-"""The evidence: one logged impression for every served slot."""
+"""The evidence: one logged impression for every served slot, a slate at a time."""
 
 from __future__ import annotations
 
@@ -24,31 +24,39 @@ _logger = logging.getLogger(__name__)
 class Impressions:
     """Logs what was shown, with everything needed to compute it again: nobody waits for it.
 
+    A log that cannot keep up costs evidence, not answers: the impressions of a slate that it refuses are
+    counted as lost.
+
     Args:
         app: the declaration.
-        log: where they go.
         telemetry: counts what was kept and what was not.
     """
 
-    def __init__(self, app: App, log: EventLog, telemetry: Telemetry) -> None:
+    def __init__(self, app: App, telemetry: Telemetry) -> None:
         self._user, self._item = app.user_entity.entity_name, app.item_entity.entity_name
-        self._log, self._telemetry = log, telemetry
+        self._kept = {name: telemetry.impressions.labels(name, "logged") for name in app.surfaces}
+        self._lost = {name: telemetry.impressions.labels(name, "lost") for name in app.surfaces}
+        self._is_losing = False
 
-    def submit(self, user: str, context: Mapping[str, object], answer: Answer, sent: RecommendAnswer) -> None:
+    def submit(
+        self, log: EventLog, user: str, context: Mapping[str, object], answer: Answer, sent: RecommendAnswer
+    ) -> None:
         """Queue an impression for each slot of an answer, before the answer is sent.
 
         The log keeps the order of the queue, so whatever the user does with the answer comes after it:
-        a label finds its impression.
+        a label finds its impression. It checks and encodes them in its own thread, where it reads the
+        answer's arrays.
 
         Args:
+            log: where they go.
             user: the user's id.
             context: the request's context, checked.
             answer: with its features, which the sent form leaves out.
             sent: what the client gets.
         """
-        if not sent.items:
-            return
         num_slots = len(sent.items)
+        if not num_slots:
+            return
         block = Block(
             IMPRESSION,
             num_slots,
@@ -69,19 +77,22 @@ class Impressions:
                 "as_of_seq": answer.as_of_seq,
             },
         )
-        kept = self._telemetry.impressions.labels(sent.surface, "logged")
-        lost = self._telemetry.impressions.labels(sent.surface, "lost")
 
         def done(future: Future[list[Appended]]) -> None:
             error = future.exception()
             if error is None:
-                kept.inc(num_slots)
+                self._kept[sent.surface].inc(num_slots)
+                self._is_losing = False
             else:
-                lost.inc(num_slots)
-                _logger.error("impressions of request %s are lost: %s", sent.request_id, error)
+                self._lose(sent, error)
 
         try:
-            self._log.submit_block(block).add_done_callback(done)
+            log.submit_block(block).add_done_callback(done)
         except LogError as error:
-            lost.inc(num_slots)
-            _logger.error("impressions of request %s are lost: %s", sent.request_id, error)
+            self._lose(sent, error)
+
+    def _lose(self, sent: RecommendAnswer, error: BaseException) -> None:
+        self._lost[sent.surface].inc(len(sent.items))
+        if not self._is_losing:  # one line for all of a bad time: hundreds a second would make it worse
+            self._is_losing = True
+            _logger.error("impressions are lost, from request %s on: %s", sent.request_id, error)

@@ -14,13 +14,15 @@ from shortlist.online.similar import SimilarItems
 from shortlist.online.telemetry import Telemetry
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.pipeline.funnel import Funnel
+from shortlist.pipeline.numbering import item_codes
 from shortlist.releases.artifacts import load_contents
 from shortlist.releases.errors import ReleaseError
 from shortlist.releases.manifest import ReleaseId
 from shortlist.releases.registry import Registry
-from shortlist.stages.contract import Query
+from shortlist.stages.contract import Items, Query
 
 _PATIENCE_MS = 60_000.0
+_PAUSE_S = 0.001
 
 _logger = logging.getLogger(__name__)
 
@@ -101,21 +103,16 @@ class Loader:
     def _load(self, id: ReleaseId) -> Serving:
         release = self._registry.open(id, self._fingerprint)
         artifacts = load_contents(release.folder, self._app)
+        item_ids = next(iter(artifacts.values())).item_ids
+        pause_s = 0.0 if self.serving is None else _PAUSE_S
+        codes = item_codes(self._state.items.vocabulary, item_ids, pause_s)
         funnels = {
-            name: Funnel.build(self._app, surface, artifacts[name], self._state)
+            name: Funnel.build(self._app, surface, artifacts[name], self._state, codes=codes)
             for name, surface in self._app.surfaces.items()
         }
         for funnel in funnels.values():
             self._warm(funnel)
-        return Serving(id, funnels, self._similar(artifacts))
-
-    def _similar(self, artifacts: Mapping[str, FunnelArtifacts]) -> SimilarItems | None:
-        for one in artifacts.values():
-            for model in one.retrieval.values():
-                if isinstance(model, FittedCoVisitation):
-                    codes = self._state.items.vocabulary.codes(one.item_ids)
-                    return SimilarItems(model, one.item_ids, codes)
-        return None
+        return Serving(id, funnels, _similar(artifacts, codes))
 
     def _warm(self, funnel: Funnel) -> None:
         """Answer for nobody and for somebody, so that no request waits for a compiler or a page.
@@ -136,6 +133,14 @@ class Loader:
         self._telemetry.swaps.labels("refused").inc()
         is_foreseen = isinstance(error, (ValueError, OSError))
         _logger.error("release %s is refused: %s", id[:12], error, exc_info=None if is_foreseen else error)
+
+
+def _similar(artifacts: Mapping[str, FunnelArtifacts], codes: Items) -> SimilarItems | None:
+    for one in artifacts.values():
+        for model in one.retrieval.values():
+            if isinstance(model, FittedCoVisitation):
+                return SimilarItems(model, one.item_ids, codes)
+    return None
 
 
 def _may_pass(error: Exception) -> bool:

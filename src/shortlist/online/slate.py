@@ -49,14 +49,14 @@ class Slates:
     """
 
     def __init__(self, app: App, telemetry: Telemetry) -> None:
-        self._app, self._telemetry = app, telemetry
+        self._telemetry = telemetry
+        self._impressions = Impressions(app, telemetry)
 
     def response(self, ask: Ask, answer: Answer) -> Response:
         """Write an answer as it is sent, and queue its evidence first."""
         sent = _sent(ask, answer)
         if not ask.body.preview:
-            impressions = Impressions(self._app, ask.opened.log, self._telemetry)
-            impressions.submit(ask.body.user, ask.context, answer, sent)
+            self._impressions.submit(ask.opened.log, ask.body.user, ask.context, answer, sent)
         self._telemetry.answered(sent.surface, answer)
         return Response(Response(sent).encoded())
 

@@ -31,19 +31,20 @@ FALLBACK_ITEMS = 1000
 MAX_SOURCES = 62  # a candidate's sources are the bits of an int64
 
 
-def bind(app: App, surface: Surface, artifacts: FunnelArtifacts, state: OnlineState, width: int) -> Phases:
+def bind(
+    app: App, surface: Surface, artifacts: FunnelArtifacts, state: OnlineState, width: int, codes: Items
+) -> Phases:
     """Bind a surface to a release and to the state of this process; `Funnel.build` gives the arguments.
 
     Raises:
         FunnelError: when the release lacks what a source needs.
         DeclarationError: when a stage does not fit the app or stands in the wrong place.
     """
-    item_codes = state.items.vocabulary.codes(artifacts.item_ids)
-    popular = item_codes[artifacts.popularity.top(FALLBACK_ITEMS)[0]]
+    popular = codes[artifacts.popularity.top(FALLBACK_ITEMS)[0]]
     popular = popular[popular >= 0]
     filters = _filters(app, surface)
     return Phases(
-        retrieve=Retrieve(_sources(app, surface, artifacts, item_codes), width),
+        retrieve=Retrieve(_sources(app, surface, artifacts, codes), width),
         filters=filters,
         ranker=_ranker(surface, artifacts),
         rerankers=_rerankers(app, surface),

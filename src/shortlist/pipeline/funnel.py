@@ -24,10 +24,11 @@ from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.pipeline.bind import bind
 from shortlist.pipeline.crew import Crew
 from shortlist.pipeline.deadline import Deadlines, time_left_s
+from shortlist.pipeline.numbering import item_codes
 from shortlist.pipeline.passage import Passage, Phases
 from shortlist.pipeline.record import Record
 from shortlist.pipeline.why_not import Why, explain
-from shortlist.stages.contract import Query
+from shortlist.stages.contract import Items, Query
 
 DEFAULT_WIDTH = 1000
 
@@ -56,6 +57,7 @@ class Funnel:
         state: OnlineState,
         *,
         width: int = DEFAULT_WIDTH,
+        codes: Items | None = None,
     ) -> Funnel:
         """Bind a surface to a release and to the state of this process.
 
@@ -66,12 +68,15 @@ class Funnel:
             state: caught up with the log, so that it has seen the release's items; what it has not
                 seen is left out.
             width: how many candidates may pass from the sources to the filters.
+            codes: int64 [I], the code in the state of each of the release's items, when it is known already.
 
         Raises:
             FunnelError: when the release lacks what a source needs.
             DeclarationError: when a stage does not fit the app or stands in the wrong place.
         """
-        return cls(surface, bind(app, surface, artifacts, state, width), state)
+        if codes is None:
+            codes = item_codes(state.items.vocabulary, artifacts.item_ids)
+        return cls(surface, bind(app, surface, artifacts, state, width, codes), state)
 
     @property
     def width(self) -> int:

@@ -1,6 +1,6 @@
 """What lies inside a release: every surface's fitted models, each in a folder of its own.
 
-items.json                               the ids of items 0..I-1, as the models number them
+item_ids.npy, item_starts.npy            the ids of items 0..I-1, as the models number them
 encoding.json                            how the rankers' features are made; absent without rankers
 contents.json                            what lies where: for each surface, the kind and folder of each model
 surfaces/<surface>/popularity/           the order of its fallback list
@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
+from shortlist.arrays import ArrayFileError
 from shortlist.declare.app import App
 from shortlist.features.encoders import Encoding
 from shortlist.features.plan import make_plan
@@ -25,8 +26,8 @@ from shortlist.models.popularity import FittedPopularity
 from shortlist.models.retrieval import FittedRetrieval
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.releases.errors import ReleaseCorrupted, ReleaseForeign
+from shortlist.releases.item_ids import ItemIds
 
-ITEMS = "items.json"
 CONTENTS = "contents.json"
 
 _MEND = "Train a release with this version of Shortlist, or restore it from a copy."
@@ -65,7 +66,7 @@ def save_contents(folder: Path, surfaces: Mapping[str, FunnelArtifacts]) -> None
     assert all(one.encoding is not None or not one.rankers for one in surfaces.values()), (
         "rankers are encoded"
     )
-    (folder / ITEMS).write_bytes(msgspec.json.encode(item_ids))
+    ItemIds.of(item_ids).save(folder)
     if encodings:
         encodings[0].save(folder)
     contents = {}
@@ -99,7 +100,7 @@ def load_contents(folder: Path, app: App) -> dict[str, FunnelArtifacts]:
         ModelFileError: when a model's file is damaged, or of a kind that is not installed.
     """
     contents = _decode(folder / CONTENTS, _Contents)
-    item_ids = _decode(folder / ITEMS, list[str])
+    item_ids = _load_item_ids(folder)
     encoding = _load_encoding(folder, app) if contents.is_encoded else None
     if missing := sorted(app.surfaces.keys() - contents.surfaces.keys()):
         raise ReleaseForeign(
@@ -140,10 +141,17 @@ def _load(folder: Path, model: _Model, role: type[Fitted]) -> Fitted:
     return found.load(folder / model.path)
 
 
+def _load_item_ids(folder: Path) -> ItemIds:
+    try:
+        return ItemIds.load(folder)
+    except ArrayFileError as error:
+        raise _corrupted(folder, "the ids of its items", error) from error
+
+
 def _load_retrieval(folder: Path, model: _Model, num_items: int) -> FittedRetrieval:
     retrieval = _load(folder, model, FittedRetrieval)  # type: ignore[type-abstract]
     if retrieval.num_items != num_items:
-        expected = f"a {model.kind} of {num_items} items, as in {folder / ITEMS}"
+        expected = f"a {model.kind} of {num_items} items, as {folder} has"
         raise _corrupted(folder / model.path, expected, f"one of {retrieval.num_items}")
     return retrieval
 

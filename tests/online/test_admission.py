@@ -1,0 +1,135 @@
+"""The door of the server, in a simulated server whose service takes longer the wider the funnel is."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from online.virtual_time import run
+from shortlist.online.admission import MAX_WAIT_SHARE, MAX_WAITING, MIN_WIDTH_SHARE, Admission
+from shortlist.online.problems import Problem
+
+BUDGET_MS = 10.0
+SLOTS = 2
+FULL_MS = 2.0  # of service, at full width; a fifth of it does not depend on the width
+CAPACITY_RPS = 1000 * SLOTS / FULL_MS
+
+
+@dataclass
+class Outcome:
+    """What became of the requests of a run."""
+
+    latency_ms: list[float] = field(default_factory=list)
+    refused_after_ms: list[float] = field(default_factory=list)
+    refusals: set[tuple[int, str]] = field(default_factory=set)
+    most_waiting: int = 0
+    width_share: float = 1.0
+
+
+async def offered(admission, rate_rps, seconds, seed=0):
+    """Offer Poisson arrivals at a rate; serve those who are let in."""
+    loop, random, outcome = asyncio.get_running_loop(), np.random.default_rng(seed), Outcome()
+
+    async def one():
+        arrived_s = loop.time()
+        try:
+            ticket = await admission.enter(arrived_s, BUDGET_MS)
+        except Problem as problem:
+            outcome.refusals.add((problem.status, problem.headers["retry-after"]))
+            outcome.refused_after_ms.append(1000 * (loop.time() - arrived_s))
+            return
+        service_ms = FULL_MS * (0.2 + 0.8 * admission.width_share) * random.gamma(16) / 16
+        await asyncio.sleep(service_ms / 1000)
+        admission.leave(ticket)
+        outcome.latency_ms.append(1000 * (loop.time() - arrived_s))
+        outcome.most_waiting = max(outcome.most_waiting, admission.num_waiting)
+
+    tasks = []
+    until_s = loop.time() + seconds
+    while loop.time() < until_s:
+        await asyncio.sleep(random.exponential(1 / rate_rps))
+        tasks.append(asyncio.create_task(one()))
+    await asyncio.gather(*tasks)
+    outcome.width_share = admission.width_share
+    return outcome
+
+
+def simulate(*phases):
+    """Offer one rate after the other to one server; return the outcome of each."""
+
+    async def all_of_them():
+        admission = Admission(SLOTS, asyncio.get_running_loop().time)
+        return [await offered(admission, rate, seconds) for rate, seconds in phases]
+
+    return run(all_of_them())
+
+
+def test_with_room_for_all_nobody_waits_long_and_nothing_is_narrowed():
+    (outcome,) = simulate((0.3 * CAPACITY_RPS, 20))
+    assert len(outcome.refused_after_ms) < 0.001 * len(outcome.latency_ms)
+    assert outcome.width_share == 1.0
+    assert np.percentile(outcome.latency_ms, 99) < BUDGET_MS
+
+
+@pytest.mark.parametrize("times", [1.3, 2.0])
+def test_a_little_too_much_is_met_by_narrowing(times):
+    warm, outcome = simulate((times * CAPACITY_RPS, 10), (times * CAPACITY_RPS, 20))
+    offered = len(outcome.latency_ms) + len(outcome.refused_after_ms)
+    assert len(outcome.refused_after_ms) < 0.03 * offered
+    assert np.percentile(outcome.latency_ms, 99) < BUDGET_MS
+    assert MIN_WIDTH_SHARE <= outcome.width_share < 1.0
+    assert warm.width_share < 1.0
+
+
+def test_ten_times_too_much_is_refused_at_once_and_the_admitted_keep_the_promise():
+    warm, outcome = simulate((10 * CAPACITY_RPS, 3), (10 * CAPACITY_RPS, 10))
+    assert outcome.width_share == MIN_WIDTH_SHARE
+    assert np.percentile(outcome.latency_ms, 99) < BUDGET_MS
+    assert outcome.refusals == {(503, "1")}
+    goodput_rps = len(outcome.latency_ms) / 10
+    assert goodput_rps > CAPACITY_RPS  # narrowed, it does more than at full width
+    assert np.percentile(outcome.refused_after_ms, 50) == 0.0
+    assert max(outcome.refused_after_ms) <= MAX_WAIT_SHARE * BUDGET_MS + FULL_MS * 4
+    assert max(warm.most_waiting, outcome.most_waiting) <= MAX_WAITING
+
+
+def test_when_the_pressure_is_gone_the_full_width_comes_back():
+    _, _, outcome = simulate((10 * CAPACITY_RPS, 3), (0.2 * CAPACITY_RPS, 10), (0.2 * CAPACITY_RPS, 5))
+    assert outcome.width_share == 1.0
+    assert len(outcome.refused_after_ms) < 0.001 * len(outcome.latency_ms)
+
+
+def test_a_client_that_goes_away_while_it_waits_gives_its_turn_on():
+    async def scenario():
+        admission = Admission(1, asyncio.get_running_loop().time)
+        first = await admission.enter(0.0, BUDGET_MS)
+        leaving = asyncio.create_task(admission.enter(0.0, BUDGET_MS))
+        staying = asyncio.create_task(admission.enter(0.0, BUDGET_MS))
+        await asyncio.sleep(0)
+        assert admission.num_waiting == 2
+        leaving.cancel()
+        await asyncio.sleep(0)
+        admission.leave(first)
+        admission.leave(await staying)
+        last = await admission.enter(0.0, BUDGET_MS)
+        admission.leave(last)
+        return admission.num_waiting
+
+    assert run(scenario()) == 0
+
+
+def test_a_client_that_goes_away_in_its_turn_gives_it_on():
+    async def scenario():
+        admission = Admission(1, asyncio.get_running_loop().time)
+        first = await admission.enter(0.0, BUDGET_MS)
+        leaving = asyncio.create_task(admission.enter(0.0, BUDGET_MS))
+        staying = asyncio.create_task(admission.enter(0.0, BUDGET_MS))
+        await asyncio.sleep(0)
+        admission.leave(first)  # its turn has come, but it has not run yet
+        leaving.cancel()
+        admission.leave(await asyncio.wait_for(staying, 1))
+
+    run(scenario())
