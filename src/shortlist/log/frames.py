@@ -12,8 +12,6 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from shortlist.log.bodies import TailRow
-
 _LENGTH = struct.Struct("<I")
 Message = TypeVar("Message")
 
@@ -22,6 +20,7 @@ class Append(msgspec.Struct, frozen=True, array_like=True, tag="append"):
     """Keep these, all or none; an event is (kind, event time in us, id, body, number of events)."""
 
     number: int
+    is_urgent: bool
     events: list[tuple[str, int | None, str | None, Any, int]]
 
 
@@ -46,10 +45,6 @@ class Rows(msgspec.Struct, frozen=True, array_like=True, tag="rows"):
     """One commit; a row is a `TailRow`."""
 
     rows: list[tuple[int, int, str, int, str | None, Any, int]]
-
-    def as_tail(self) -> list[TailRow]:
-        """Return the rows as the tail holds them."""
-        return list(map(TailRow._make, self.rows))
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True, tag="kept"):

@@ -92,7 +92,7 @@ class Keeper:
             for kind, event_time_us, id_, body, num_events in append.events
         ]
         try:
-            future = self._log.submit_encoded(events)
+            future = self._log.submit_encoded(events, is_urgent=append.is_urgent)
         except LogError as error:
             member.refuse(append.number, error)
             return

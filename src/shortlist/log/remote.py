@@ -81,15 +81,15 @@ class RemoteLog:
         """See `EventLog.encode`."""
         return self._reading.encode(event)
 
-    def submit_encoded(self, events: Sequence[Encoded]) -> Future[list[Appended]]:
+    def submit_encoded(self, events: Sequence[Encoded], *, is_urgent: bool = True) -> Future[list[Appended]]:
         """See `EventLog.submit_encoded`."""
-        return self._channel.submit(events, len(events))
+        return self._channel.submit(events, len(events), is_urgent=is_urgent)
 
     def submit_block(self, block: Block) -> Future[list[Appended]]:
         """See `EventLog.submit_block`."""
         if block.kind not in self._reading.codecs:
             raise UnknownKind(block.kind, self._reading.codecs)
-        return self._channel.submit(block, block.num_events)
+        return self._channel.submit(block, block.num_events, is_urgent=False)
 
     def subscribe(self, callback: Callable[[Batch], None]) -> None:
         """See `EventLog.subscribe`: what `last_seq` says when it returns, and before, lies on the disk.

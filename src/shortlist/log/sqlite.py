@@ -129,7 +129,7 @@ class SqliteLog:
 
     def submit(self, events: Sequence[Event]) -> Future[list[Appended]]:
         """See `EventLog.submit`."""
-        return self._writing.submit([self.encode(event) for event in events])
+        return self.submit_encoded([self.encode(event) for event in events])
 
     def encode(self, event: Event) -> Encoded:
         """See `EventLog.encode`."""
@@ -152,14 +152,14 @@ class SqliteLog:
             )
         return Encoded(event.kind, event.event_time_us, event.id, *codec.encode(event.fields))
 
-    def submit_encoded(self, events: Sequence[Encoded]) -> Future[list[Appended]]:
+    def submit_encoded(self, events: Sequence[Encoded], *, is_urgent: bool = True) -> Future[list[Appended]]:
         """See `EventLog.submit_encoded`."""
-        return self._writing.submit(events)
+        return self._writing.submit(events, is_urgent=is_urgent)
 
     def submit_block(self, block: Block) -> Future[list[Appended]]:
         """See `EventLog.submit_block`."""
         self._codec(block.kind)
-        return self._writing.submit(block)
+        return self._writing.submit(block, is_urgent=False)
 
     def subscribe(self, callback: Callable[[Batch], None]) -> None:
         """See `EventLog.subscribe`."""
