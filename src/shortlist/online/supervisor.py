@@ -195,12 +195,14 @@ class Supervisor:
         """End the workers: the first one last, so that its snapshot has what the others logged."""
         self._loop.remove_reader(self._socket)
         self._socket.close()
+        await asyncio.gather(*self._chores)
         workers = [self._workers[number] for number in sorted(self._workers)]
         for group in (workers[1:], workers[:1]):
             for worker in group:
                 worker.stop()
-            for ending in asyncio.as_completed([worker.ended() for worker in group], timeout=_STOP_S):
-                with suppress(TimeoutError):
-                    await ending
+            endings = [asyncio.ensure_future(worker.ended()) for worker in group]
+            if endings:
+                await asyncio.wait(endings, timeout=_STOP_S)
             for worker in group:
                 worker.kill()
+            await asyncio.gather(*endings)

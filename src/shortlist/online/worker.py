@@ -74,6 +74,7 @@ class _Worker(uvicorn.Server):
         self._let_in()
         asyncio.get_running_loop().remove_reader(self._door)
         self._door.close()
+        await asyncio.gather(*self._arrivals)
         await super().shutdown(sockets)
         self._service.cancel()
         await asyncio.to_thread(self._opener.join)

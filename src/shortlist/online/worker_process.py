@@ -17,6 +17,7 @@ from shortlist.log.frames import Unframer, framed
 from shortlist.log.keeper import Keeper
 from shortlist.online.control import FromWorker, Ping, Place, Pong, Ready, Stop, ToWorker
 
+_RUNS_WITHIN_S = 60.0
 _EXIT_S = 5.0
 _ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 """A worker's numeric libraries take one thread each: the workers share the processors already."""
@@ -41,6 +42,7 @@ class WorkerProcess(asyncio.Protocol):
         self._heard, self._gone = heard, gone
         self._unframer: Unframer[FromWorker] = Unframer(FromWorker)
         self._asked_s = math.inf
+        self._started_s = time.monotonic()
         self._lost = asyncio.Event()
         self.num_connections = 0
         self.runs = False
@@ -102,7 +104,7 @@ class WorkerProcess(asyncio.Protocol):
     def is_stuck(self, patience_s: float) -> bool:
         """Tell whether it has owed an answer for longer than that; ask again if it owes none."""
         if not self.runs:
-            return False
+            return time.monotonic() - self._started_s > _RUNS_WITHIN_S
         if math.isinf(self._asked_s):
             self._asked_s = time.monotonic()
             self.say(Ping())
