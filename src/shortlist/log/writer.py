@@ -25,7 +25,7 @@ from shortlist.log.errors import CommitFailed, LogBusy, LogClosed
 from shortlist.log.record import Appended
 
 _MAX_GROUP_EVENTS = 10_000
-_LINGER_S = 0.02
+_LINGER_S = 0.05
 """How long a submission may wait for others when nobody waits for it."""
 
 _logger = logging.getLogger(__name__)

@@ -16,11 +16,10 @@ import msgspec
 from shortlist.log.frames import Unframer, framed
 from shortlist.log.keeper import Keeper
 from shortlist.online.control import FromWorker, Ping, Place, Pong, Ready, Stop, ToWorker
+from shortlist.online.threads import ONE_THREAD
 
 _RUNS_WITHIN_S = 60.0
 _EXIT_S = 5.0
-_ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-"""A worker's numeric libraries take one thread each: the workers share the processors already."""
 
 
 class WorkerProcess(asyncio.Protocol):
@@ -73,7 +72,7 @@ class WorkerProcess(asyncio.Protocol):
             [*command, msgspec.json.encode(place).decode()],
             pass_fds=[one.fileno() for one in theirs],
             process_group=0,
-            env={**_ONE_THREAD, **os.environ},
+            env={**ONE_THREAD, **os.environ},
         )
         for one in theirs:
             one.close()
