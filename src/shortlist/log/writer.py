@@ -8,41 +8,22 @@ for gathers a little longer: a commit and what follows it cost much the same for
 from __future__ import annotations
 
 import logging
-import math
 import sqlite3
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 from shortlist.log import tables
 from shortlist.log.blocks import Block
 from shortlist.log.bodies import BodyCodec, Encoded, TailRow, batch_from_rows
 from shortlist.log.columns import Batch
-from shortlist.log.errors import CommitFailed, LogBusy, LogClosed
+from shortlist.log.errors import CommitFailed
 from shortlist.log.record import Appended
-
-_MAX_GROUP_EVENTS = 10_000
-_LINGER_S = 0.05
-"""How long a submission may wait for others when nobody waits for it."""
+from shortlist.log.submissions import Submission, Submissions, Task
 
 _logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
-
-
-class _Submission(NamedTuple):
-    """What is kept or refused together; a block is encoded when its turn comes."""
-
-    events: Sequence[Encoded] | Block
-    num_events: int
-    future: Future[list[Appended]]
-
-
-class _Task(NamedTuple):
-    run: Callable[[sqlite3.Connection], Any]
-    future: Future[Any]
 
 
 class Writer:
@@ -65,12 +46,7 @@ class Writer:
         self._database = database
         self._codecs = codecs
         self._clock = clock
-        self._max_pending_events = max_pending_events
-        self._queue: deque[_Submission | _Task] = deque()
-        self._num_pending = 0
-        self._due_s = math.inf
-        self._wake = threading.Condition()
-        self._closing = False
+        self._submissions = Submissions(max_pending_events)
         self._subscribers: list[Callable[[Batch], None]] = []
         self._followers: list[Callable[[Sequence[TailRow]], None]] = []
         self._after_commit: Callable[[int], None] = lambda last_seq: None
@@ -92,87 +68,31 @@ class Writer:
         self._after_commit = callback
 
     def submit(self, events: Sequence[Encoded] | Block, *, is_urgent: bool) -> Future[list[Appended]]:
-        """Queue events that are kept or refused together; of a block the receipt is that of its last event.
-
-        Args:
-            events: what to keep.
-            is_urgent: whether somebody waits for it, and so for all that was queued before.
-
-        Raises:
-            LogBusy: when too many events wait.
-            LogClosed: after `close`.
-        """
-        num_events = events.num_events if isinstance(events, Block) else len(events)
-        submission = _Submission(events, num_events, Future())
-        with self._wake:
-            if self._num_pending + num_events > self._max_pending_events and self._num_pending:
-                raise LogBusy(
-                    f"log: {self._num_pending} events wait for the disk, the bound is "
-                    f"{self._max_pending_events}. Try again in a moment."
-                )
-            self._put(submission, time.monotonic() + (0.0 if is_urgent else _LINGER_S))
-            self._num_pending += num_events
-        return submission.future
+        """See `Submissions.submit`."""
+        return self._submissions.submit(events, is_urgent=is_urgent)
 
     def between_commits(self, run: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a function of the connection in the writer thread, with no commit under way; wait for it."""
-        task = _Task(run, Future())
-        with self._wake:
-            self._put(task, time.monotonic())
+        task = Task(run, Future())
+        self._submissions.add(task)
         result: Result = task.future.result()
         return result
 
     def close(self) -> None:
         """Commit what waits, then stop."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._submissions.close()
         self._thread.join()
         self._database.close()
 
-    def _put(self, work: _Submission | _Task, due_s: float) -> None:
-        if self._closing:
-            raise LogClosed("log: it was closed. Open it again to append.")
-        self._queue.append(work)
-        if due_s < self._due_s:
-            self._due_s = due_s
-            self._wake.notify()
-
     def _work(self) -> None:
-        while group := self._take():
-            if isinstance(group, _Task):
+        while group := self._submissions.take():
+            if isinstance(group, Task):
                 self._run(group)
             else:
                 # A caller that went away before its turn is passed over: nothing was promised yet.
                 self._commit([s for s in group if s.future.set_running_or_notify_cancel()])
 
-    def _take(self) -> list[_Submission] | _Task | None:
-        """Wait for work; return a task, or all submissions up to the next task or the bound."""
-        with self._wake:
-            while not self._closing and (left_s := self._due_s - time.monotonic()) > 0:
-                self._wake.wait(None if math.isinf(left_s) else left_s)
-            work = self._taken()
-            if not self._queue:
-                self._due_s = math.inf
-            return work
-
-    def _taken(self) -> list[_Submission] | _Task | None:
-        group: list[_Submission] = []
-        num_events = 0
-        while self._queue and num_events < _MAX_GROUP_EVENTS:
-            work = self._queue[0]
-            if isinstance(work, _Task):
-                if group:
-                    break
-                self._queue.popleft()
-                return work
-            self._queue.popleft()
-            group.append(work)
-            num_events += work.num_events
-        self._num_pending -= num_events
-        return group or None
-
-    def _run(self, task: _Task) -> None:
+    def _run(self, task: Task) -> None:
         try:
             result = task.run(self._database)
         except BaseException as error:
@@ -181,7 +101,7 @@ class Writer:
             task.future.set_result(result)
         self.last_seq, self.last_log_time_us = tables.end_of_log(self._database)
 
-    def _commit(self, group: Sequence[_Submission]) -> None:
+    def _commit(self, group: Sequence[Submission]) -> None:
         encoded = [(submission.future, self._encoded(submission)) for submission in group]
         ready = [(future, events) for future, events in encoded if events is not None]
         log_time_us = max(self._clock(), self.last_log_time_us)
@@ -208,7 +128,7 @@ class Writer:
             future.set_result(receipt)
         self._after_commit(self.last_seq)
 
-    def _encoded(self, submission: _Submission) -> Sequence[Encoded] | None:
+    def _encoded(self, submission: Submission) -> Sequence[Encoded] | None:
         """Return what to write; None of a block that does not fit, whose future says why."""
         block = submission.events
         if not isinstance(block, Block):

@@ -27,7 +27,7 @@ class WorkerProcess(asyncio.Protocol):
 
     Args:
         number: its place.
-        heard: called with every message but a Pong.
+        heard: called with every message, when what it says is noted here.
         gone: called once, when its control channel has ended.
     """
 
