@@ -114,7 +114,7 @@ def bits(values):
 def test_evidence_that_the_log_cannot_take_is_counted_as_lost(app, data, monkeypatch, caplog):
     with running(app, data) as client:
         log = client.server.service.opened.log
-        monkeypatch.setattr(log._writing, "_max_pending_events", 5)
+        monkeypatch.setattr(log._writing._submissions, "_max_pending_events", 5)
         held, is_held = threading.Event(), threading.Event()
 
         def hold(_):

@@ -37,7 +37,7 @@ class Task(NamedTuple):
 
 
 class Submissions:
-    """A queue with a bound; what is not urgent lingers in it until something urgent comes, or its time has.
+    """A queue with a bound. What is not urgent lingers until something urgent comes, or much, or time is up.
 
     Args:
         max_pending_events: how many events may wait before `submit` refuses.
@@ -70,7 +70,8 @@ class Submissions:
                     f"log: {self._num_pending} events wait for the disk, the bound is "
                     f"{self._max_pending_events}. Try again in a moment."
                 )
-            self._put(submission, time.monotonic() + (0.0 if is_urgent else LINGER_S))
+            is_crowded = self._num_pending + num_events > self._max_pending_events // 2
+            self._put(submission, time.monotonic() + (0.0 if is_urgent or is_crowded else LINGER_S))
             self._num_pending += num_events
         return submission.future
 
