@@ -28,11 +28,16 @@ def server(project):
     server.stop()
 
 
-def test_serve_prints_its_address_and_ends_in_good_order(project, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_serve_prints_its_address_and_ends_in_good_order(project, tmp_path, workers):
     printed, complained = (tmp_path / "out").open("w+"), (tmp_path / "err").open("w+")
     with printed, complained:
         process = subprocess.Popen(
-            [*SHORTLIST, "serve", "--port", "0"], cwd=project, stdout=printed, stderr=complained, text=True
+            [*SHORTLIST, "serve", "--port", "0", "--workers", str(workers)],
+            cwd=project,
+            stdout=printed,
+            stderr=complained,
+            text=True,
         )
         try:
             said = ""

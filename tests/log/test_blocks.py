@@ -13,6 +13,7 @@ import pytest
 
 from log.kinds import KINDS, LIKE, WATCH, Clock, batch_rows, block_of, record_rows
 from shortlist.log import (
+    Appended,
     Batch,
     Block,
     Event,
@@ -179,3 +180,15 @@ def test_a_log_of_a_later_layout_is_not_touched(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(LogError, match="Upgrade Shortlist"):
         SqliteLog(tmp_path, [LIKE])
+
+
+def test_a_block_waits_for_others_until_somebody_waits_for_it(tmp_path: Path, monkeypatch) -> None:
+    with SqliteLog(tmp_path, KINDS) as log:
+        log.submit_block(Block("like", 1, {"user": "u"})).result(10)
+        monkeypatch.setattr("shortlist.log.submissions.LINGER_S", 60.0)
+        blocks = [log.submit_block(Block("like", 2, {"user": "u"})) for _ in range(3)]
+        assert log.append([Event("like", {"user": "w"})]) == [Appended(8, duplicate=False)]
+        assert [block.result()[0].seq for block in blocks] == [3, 5, 7]
+        assert log.num_commits == 2
+        left = log.submit_block(Block("like", 1, {"user": "u"}))
+    assert left.result()[0].seq == 9, "closing waits for nobody"

@@ -86,7 +86,7 @@ def live(client, num_askers):
 def test_features_as_served_are_the_features_computed_from_the_log(
     app, data, monkeypatch, num_askers, num_lives
 ):
-    monkeypatch.setattr("shortlist.online.service._SNAPSHOT_AFTER", 1)
+    monkeypatch.setattr("shortlist.online.snapshots.AFTER_RECORDS", 1)
     for _ in range(num_lives):  # a later life begins with the snapshot of the one before
         with running(app, data) as client:
             live(client, num_askers)
@@ -114,7 +114,7 @@ def bits(values):
 def test_evidence_that_the_log_cannot_take_is_counted_as_lost(app, data, monkeypatch, caplog):
     with running(app, data) as client:
         log = client.server.service.opened.log
-        monkeypatch.setattr(log._writing, "_max_pending_events", 5)
+        monkeypatch.setattr(log._writing._submissions, "_max_pending_events", 5)
         held, is_held = threading.Event(), threading.Event()
 
         def hold(_):

@@ -82,7 +82,7 @@ def test_without_a_release_it_takes_events_and_waits_for_one(app, tmp_path, monk
 
 
 def test_a_restart_is_a_snapshot_and_the_rest_of_the_log(app, data, monkeypatch):
-    monkeypatch.setattr("shortlist.online.service._SNAPSHOT_AFTER", 2)
+    monkeypatch.setattr("shortlist.online.snapshots.AFTER_RECORDS", 2)
     with running(app, data) as client:
         send(client, watch("u1", "v70"), watch("u1", "v71"))
         before = client.get("/v1/users/u1").json()
@@ -105,7 +105,7 @@ def test_a_snapshot_is_taken_while_it_runs(app, data, monkeypatch):
     """After kill -9 the log is read from there on."""
     monkeypatch.setattr("shortlist.online.service.POLL_S", 0.02)
     monkeypatch.setattr("shortlist.online.service._TIDY_S", 0.1)
-    monkeypatch.setattr("shortlist.online.service._SNAPSHOT_AFTER", 2)
+    monkeypatch.setattr("shortlist.online.snapshots.AFTER_RECORDS", 2)
     with running(app, data) as client:
         (_, last) = send(client, watch("u1", "v70"), watch("u1", "v71"))
         wait_until(lambda: OnlineState.restore(app, data / "state").last_seq == last["seq"])
@@ -185,8 +185,8 @@ def test_a_signal_ends_it_in_order(app, data):
     program = (
         f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
         "from pathlib import Path; from online.product import declare\n"
-        "from shortlist.online import server, service\n"
-        "service._SNAPSHOT_AFTER = 1\n"
+        "from shortlist.online import server, snapshots\n"
+        "snapshots.AFTER_RECORDS = 1\n"
         f"server.serve(declare(), Path({str(data)!r}), port=0, ready=lambda url: print(url, flush=True))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

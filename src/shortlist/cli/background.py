@@ -30,7 +30,7 @@ class BackgroundServer:
             for _ in range(int(_READY_WITHIN_S / 0.1)):
                 if is_ready.wait(0.1) or not self.is_running:
                     break
-            reasons = self._server.service.reasons() if self.is_running else [str(self._failure)]
+            reasons = self._server.reasons() if self.is_running else [str(self._failure)]
         except BaseException:
             self.stop()
             raise

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,14 +15,16 @@ import typer
 from shortlist.cli.console import Steps, plain, say
 from shortlist.cli.errors import UsageError
 from shortlist.cli.project import DATA, DECLARATION, Data, Declaration, Project
+from shortlist.online.threads import use_one_thread
 
 if TYPE_CHECKING:
     from shortlist.online.server import Server
+    from shortlist.online.supervisor import Supervisor
 
 _RECENT_RECORDS = 4000
 _MOST_USERS = 8
 
-EXAMPLES = ("shortlist serve --port 8000",)
+EXAMPLES = ("shortlist serve --port 8000", "shortlist serve --workers 2")
 
 
 def run(
@@ -28,6 +32,9 @@ def run(
     port: Annotated[int, typer.Option(help="0 for any free one.", min=0, max=65535)] = 8000,
     app: Declaration = DECLARATION,
     data: Data = DATA,
+    workers: Annotated[
+        int, typer.Option(help="Processes that answer; with 2 or more, one more keeps the log.", min=1)
+    ] = 1,
 ) -> None:
     """Serve events in and recommendations out over HTTP, and a page to look at them.
 
@@ -35,16 +42,22 @@ def run(
     promotion and rollback without a failed request. Ctrl-C ends it in good order.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    use_one_thread()  # before anything loads a numeric library
     project = Project.load(app, data)
     with Steps() as steps:
 
         def ready(url: str) -> None:
             steps.end()
-            for reason in server.service.reasons():
+            for reason in server.reasons():
                 say(f"[yellow]{plain(reason)}[/] It is loaded as soon as it is there.")
             welcome(project, url)
 
-        server = make_server(project, host, port, ready, steps.of("fold the log"))
+        progress = steps.of("fold the log")
+        server: Server | Supervisor
+        if workers == 1:
+            server = make_server(project, host, port, ready, progress)
+        else:
+            server = _make_supervisor(project, app, workers, host, port, ready, progress)
         with suppress(KeyboardInterrupt):
             server.run()
 
@@ -69,8 +82,32 @@ def make_server(
     from shortlist.studio.pages import build_pages
 
     pages = build_pages(project.app, recent_users(project), is_live=is_live)
-    try:
+    with _address(host, port):
         return Server(project.app, project.data, host, port, pages=pages, ready=ready, progress=progress)
+
+
+def _make_supervisor(
+    project: Project,
+    declaration: Path,
+    num_workers: int,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    progress: Callable[[int, int], None],
+) -> Supervisor:
+    from shortlist.online.supervisor import Supervisor
+
+    command = (sys.executable, "-m", "shortlist.cli.worker", str(declaration), str(project.data))
+    with _address(host, port):
+        return Supervisor(
+            project.app, project.data, command, num_workers, host, port, ready=ready, progress=progress
+        )
+
+
+@contextmanager
+def _address(host: str, port: int) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UsageError(
             f"--host {host} --port {port}",

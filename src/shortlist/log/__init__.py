@@ -30,6 +30,7 @@ from shortlist.log.errors import (
 from shortlist.log.history import Constant, HistorySource, ImportReport
 from shortlist.log.protocol import EventLog
 from shortlist.log.record import Appended, Event, Record
+from shortlist.log.remote import RemoteLog
 from shortlist.log.scan import Scan
 from shortlist.log.schema import EventSchema, FieldType
 from shortlist.log.sqlite import SqliteLog, now_us
@@ -59,6 +60,7 @@ __all__ = [
     "LogLocked",
     "LogMissing",
     "Record",
+    "RemoteLog",
     "Scan",
     "SchemaChanged",
     "SchemaInvalid",

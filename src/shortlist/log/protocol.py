@@ -54,11 +54,14 @@ class EventLog(Protocol):
             EventRejected: for fields that do not fit.
         """
 
-    def submit_encoded(self, events: Sequence[Encoded]) -> Future[list[Appended]]:
-        """Do as `submit` with what `encode` returned."""
+    def submit_encoded(self, events: Sequence[Encoded], *, is_urgent: bool = True) -> Future[list[Appended]]:
+        """Do as `submit` with what `encode` returned.
+
+        What is not urgent may wait a moment for others, so that they share a commit.
+        """
 
     def submit_block(self, block: Block) -> Future[list[Appended]]:
-        """Do as `submit` with the events of a block, at a fraction of its cost.
+        """Do as `submit` with the events of a block, at a fraction of its cost; it is not urgent.
 
         The block is checked when its turn comes: the future fails with `EventRejected` when it does not
         fit. Its one receipt is that of the last event.

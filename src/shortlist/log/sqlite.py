@@ -12,7 +12,7 @@ from typing import Self
 
 from shortlist.log import tables
 from shortlist.log.blocks import Block
-from shortlist.log.bodies import BodyCodec, Encoded
+from shortlist.log.bodies import BodyCodec, Encoded, TailRow
 from shortlist.log.columns import Batch
 from shortlist.log.durable import FolderLock
 from shortlist.log.errors import EventRejected, LogClosed, LogMissing, UnknownKind
@@ -104,6 +104,11 @@ class SqliteLog:
         return self._reader.schemas
 
     @property
+    def codecs(self) -> Mapping[str, BodyCodec]:
+        """How the bodies of every kind are encoded and decoded."""
+        return self._reader.codecs
+
+    @property
     def last_seq(self) -> int:
         """The position of the newest event; 0 in an empty log."""
         return self._writer.last_seq if self._writer else self._reader.end()[0]
@@ -124,7 +129,7 @@ class SqliteLog:
 
     def submit(self, events: Sequence[Event]) -> Future[list[Appended]]:
         """See `EventLog.submit`."""
-        return self._writing.submit([self.encode(event) for event in events])
+        return self.submit_encoded([self.encode(event) for event in events])
 
     def encode(self, event: Event) -> Encoded:
         """See `EventLog.encode`."""
@@ -147,18 +152,22 @@ class SqliteLog:
             )
         return Encoded(event.kind, event.event_time_us, event.id, *codec.encode(event.fields))
 
-    def submit_encoded(self, events: Sequence[Encoded]) -> Future[list[Appended]]:
+    def submit_encoded(self, events: Sequence[Encoded], *, is_urgent: bool = True) -> Future[list[Appended]]:
         """See `EventLog.submit_encoded`."""
-        return self._writing.submit(events)
+        return self._writing.submit(events, is_urgent=is_urgent)
 
     def submit_block(self, block: Block) -> Future[list[Appended]]:
         """See `EventLog.submit_block`."""
         self._codec(block.kind)
-        return self._writing.submit(block)
+        return self._writing.submit(block, is_urgent=False)
 
     def subscribe(self, callback: Callable[[Batch], None]) -> None:
         """See `EventLog.subscribe`."""
         self._writing.subscribe(callback)
+
+    def follow(self, callback: Callable[[Sequence[TailRow]], None]) -> None:
+        """Call back in the writer's thread with the rows of every commit, as they are stored."""
+        self._writing.follow(callback)
 
     def read(self, after_seq: int = 0, limit: int = 10_000) -> list[Record]:
         """See `EventLog.read`."""

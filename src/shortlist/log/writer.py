@@ -1,7 +1,8 @@
 """The one writer thread: concurrent appends share one transaction, one fsync.
 
 While a commit waits for the disk, the submissions behind it gather; the next commit takes them all,
-up to a bound. So a lone producer gets the disk's latency, and many get its bandwidth.
+up to a bound. So a lone producer gets the disk's latency, and many get its bandwidth. What nobody waits
+for gathers a little longer: a commit and what follows it cost much the same for one slate and for ten.
 """
 
 from __future__ import annotations
@@ -9,34 +10,20 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 from shortlist.log import tables
 from shortlist.log.blocks import Block
 from shortlist.log.bodies import BodyCodec, Encoded, TailRow, batch_from_rows
 from shortlist.log.columns import Batch
-from shortlist.log.errors import CommitFailed, LogBusy, LogClosed
+from shortlist.log.errors import CommitFailed
 from shortlist.log.record import Appended
+from shortlist.log.submissions import Submission, Submissions, Task
 
-_MAX_GROUP_EVENTS = 10_000
 _logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
-
-
-class _Submission(NamedTuple):
-    """What is kept or refused together; a block is encoded when its turn comes."""
-
-    events: Sequence[Encoded] | Block
-    num_events: int
-    future: Future[list[Appended]]
-
-
-class _Task(NamedTuple):
-    run: Callable[[sqlite3.Connection], Any]
-    future: Future[Any]
 
 
 class Writer:
@@ -59,12 +46,9 @@ class Writer:
         self._database = database
         self._codecs = codecs
         self._clock = clock
-        self._max_pending_events = max_pending_events
-        self._queue: deque[_Submission | _Task] = deque()
-        self._num_pending = 0
-        self._wake = threading.Condition()
-        self._closing = False
+        self._submissions = Submissions(max_pending_events)
         self._subscribers: list[Callable[[Batch], None]] = []
+        self._followers: list[Callable[[Sequence[TailRow]], None]] = []
         self._after_commit: Callable[[int], None] = lambda last_seq: None
         self.num_commits = 0
         self.last_seq, self.last_log_time_us = tables.end_of_log(database)
@@ -75,80 +59,40 @@ class Writer:
         """Call back with every batch committed from now on."""
         self._subscribers.append(callback)
 
+    def follow(self, callback: Callable[[Sequence[TailRow]], None]) -> None:
+        """Call back with the rows of every commit from now on, as they are stored; it must not raise."""
+        self._followers.append(callback)
+
     def after_commit(self, callback: Callable[[int], None]) -> None:
         """Call back with the last position after every commit, when its futures are resolved."""
         self._after_commit = callback
 
-    def submit(self, events: Sequence[Encoded] | Block) -> Future[list[Appended]]:
-        """Queue events that are kept or refused together; of a block the receipt is that of its last event.
-
-        Raises:
-            LogBusy: when too many events wait.
-            LogClosed: after `close`.
-        """
-        num_events = events.num_events if isinstance(events, Block) else len(events)
-        submission = _Submission(events, num_events, Future())
-        with self._wake:
-            if self._num_pending + num_events > self._max_pending_events and self._num_pending:
-                raise LogBusy(
-                    f"log: {self._num_pending} events wait for the disk, the bound is "
-                    f"{self._max_pending_events}. Try again in a moment."
-                )
-            self._put(submission)
-            self._num_pending += num_events
-        return submission.future
+    def submit(self, events: Sequence[Encoded] | Block, *, is_urgent: bool) -> Future[list[Appended]]:
+        """See `Submissions.submit`."""
+        return self._submissions.submit(events, is_urgent=is_urgent)
 
     def between_commits(self, run: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a function of the connection in the writer thread, with no commit under way; wait for it."""
-        task = _Task(run, Future())
-        with self._wake:
-            self._put(task)
+        task = Task(run, Future())
+        self._submissions.add(task)
         result: Result = task.future.result()
         return result
 
     def close(self) -> None:
         """Commit what waits, then stop."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._submissions.close()
         self._thread.join()
         self._database.close()
 
-    def _put(self, work: _Submission | _Task) -> None:
-        if self._closing:
-            raise LogClosed("log: it was closed. Open it again to append.")
-        self._queue.append(work)
-        self._wake.notify()
-
     def _work(self) -> None:
-        while group := self._take():
-            if isinstance(group, _Task):
+        while group := self._submissions.take():
+            if isinstance(group, Task):
                 self._run(group)
             else:
                 # A caller that went away before its turn is passed over: nothing was promised yet.
                 self._commit([s for s in group if s.future.set_running_or_notify_cancel()])
 
-    def _take(self) -> list[_Submission] | _Task | None:
-        """Wait for work; return a task, or all submissions up to the next task or the bound."""
-        with self._wake:
-            while not self._queue and not self._closing:
-                self._wake.wait()
-            group: list[_Submission] = []
-            num_events = 0
-            while self._queue and num_events < _MAX_GROUP_EVENTS:
-                work = self._queue[0]
-                if isinstance(work, _Task):
-                    if group:
-                        break
-                    self._queue.popleft()
-                    return work
-                self._queue.popleft()
-                group.append(work)
-                num_events += work.num_events
-            self._num_pending -= num_events
-            return group or None
-
-    def _run(self, task: _Task) -> None:
+    def _run(self, task: Task) -> None:
         try:
             result = task.run(self._database)
         except BaseException as error:
@@ -157,7 +101,7 @@ class Writer:
             task.future.set_result(result)
         self.last_seq, self.last_log_time_us = tables.end_of_log(self._database)
 
-    def _commit(self, group: Sequence[_Submission]) -> None:
+    def _commit(self, group: Sequence[Submission]) -> None:
         encoded = [(submission.future, self._encoded(submission)) for submission in group]
         ready = [(future, events) for future, events in encoded if events is not None]
         log_time_us = max(self._clock(), self.last_log_time_us)
@@ -184,7 +128,7 @@ class Writer:
             future.set_result(receipt)
         self._after_commit(self.last_seq)
 
-    def _encoded(self, submission: _Submission) -> Sequence[Encoded] | None:
+    def _encoded(self, submission: Submission) -> Sequence[Encoded] | None:
         """Return what to write; None of a block that does not fit, whose future says why."""
         block = submission.events
         if not isinstance(block, Block):
@@ -227,10 +171,14 @@ class Writer:
         return rows, decoded, receipts
 
     def _deliver(self, rows: Sequence[TailRow], decoded: Sequence[object]) -> None:
+        for follower in self._followers:
+            follower(rows)
         batch: Batch | None = None
         for callback in self._subscribers:
             try:
-                batch = batch or batch_from_rows(rows, self._codecs, decoded)
+                # What another process encoded comes without what it decodes to.
+                known = None if None in decoded else decoded
+                batch = batch or batch_from_rows(rows, self._codecs, known)
                 callback(batch)
             except Exception:
                 # The events are durable, whatever a subscriber makes of them: the append succeeded.

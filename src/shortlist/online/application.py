@@ -33,7 +33,12 @@ Pages = Mapping[str, tuple[str, bytes]]
 
 
 def build_app(
-    app: App, service: Service, pages: Pages | None = None, *, loopback_only: bool = False
+    app: App,
+    service: Service,
+    pages: Pages | None = None,
+    *,
+    loopback_only: bool = False,
+    num_slots: int | None = None,
 ) -> Router:
     """Return the ASGI application of a product.
 
@@ -42,9 +47,10 @@ def build_app(
         service: its log, state and releases; it may still be opening.
         pages: what else to serve.
         loopback_only: refuse requests that call the server by another machine's name.
+        num_slots: how many requests may be worked on at once; by default one for each processor.
     """
     pages = pages or {}
-    routes = _routes(app, service)
+    routes = _routes(app, service, num_slots)
     described = msgspec.json.encode(document(app, shortlist.__version__, routes))
     index = Index(app.name, list(app.surfaces), "/openapi.json")
     extra = [Route("GET", "/openapi.json", _always(Response(described)), "This document.")]
@@ -63,9 +69,9 @@ def build_app(
     return Router([*routes, *extra], service.telemetry, loopback_only=loopback_only)
 
 
-def _routes(app: App, service: Service) -> list[Route]:
+def _routes(app: App, service: Service, num_slots: int | None) -> list[Route]:
     ingest, recommend, items, health = (
-        Ingest(app, service), Recommend(app, service), Items(app, service), Health(service),
+        Ingest(app, service), Recommend(app, service, num_slots), Items(app, service), Health(service),
     )  # fmt: skip
     body_problems = (400, 413, 415)
     n = {"type": "integer", "minimum": 1, "maximum": MAX_SIMILAR, "default": DEFAULT_SIMILAR}

@@ -27,7 +27,7 @@ class Health:
 
     async def get_metrics(self, request: Request) -> Response:
         """GET /metrics."""
-        return Response(self._service.telemetry.text(), content_type=CONTENT_TYPE)
+        return Response(await self._service.measurements(), content_type=CONTENT_TYPE)
 
     def _release(self) -> str | None:
         try:

@@ -13,9 +13,11 @@ import uvicorn
 from shortlist.declare.app import App
 from shortlist.online.application import Pages, build_app
 from shortlist.online.hosts import is_loopback
+from shortlist.online.router import Router
 from shortlist.online.service import Cancelled, Service
 
-_DRAIN_S = 10
+DRAIN_S = 10
+BACKLOG = 1024
 
 
 class Server:
@@ -48,16 +50,15 @@ class Server:
         self.service = Service(app, data)
         self._ready, self._progress = ready, progress
         self._failure: BaseException | None = None
-        self._socket = _bind(host, port)
-        bound_host, bound_port = self._socket.getsockname()[:2]
-        config = uvicorn.Config(
-            build_app(app, self.service, pages, loopback_only=is_loopback(bound_host)),
-            host=host, port=port, loop="auto", http="httptools", ws="none", lifespan="off", log_config=None,
-            access_log=False, server_header=False, timeout_graceful_shutdown=_DRAIN_S, backlog=1024,
-        )  # fmt: skip
-        shown = f"[{bound_host}]" if ":" in bound_host else bound_host
-        self.url = f"http://{shown}:{bound_port}"
+        self._socket = bind(host, port)
+        bound_host = self._socket.getsockname()[0]
+        config = configure(build_app(app, self.service, pages, loopback_only=is_loopback(bound_host)))
+        self.url = url_of(self._socket)
         self._uvicorn = _Uvicorn(config, self._open, self.service)
+
+    def reasons(self) -> list[str]:
+        """Say what keeps requests from being answered; nothing when all is well."""
+        return self.service.reasons()
 
     def run(self) -> None:
         """Serve until a signal or `stop`; finish what is under way, snapshot the state, close the log.
@@ -122,13 +123,32 @@ def serve(
     Server(app, data, host, port, pages=pages, ready=ready, progress=progress).run()
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def configure(application: Router) -> uvicorn.Config:
+    """Return how uvicorn serves the application."""
+    return uvicorn.Config(
+        application, loop="auto", http="httptools", ws="none", lifespan="off", log_config=None,
+        access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_S, backlog=BACKLOG,
+    )  # fmt: skip
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to an address, and does not listen yet.
+
+    Raises:
+        OSError: when the address is taken or is none of this machine's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((host, port))
+        bound.bind((host, port))
     except OSError:
-        listening.close()
+        bound.close()
         raise
-    return listening
+    return bound
+
+
+def url_of(bound: socket.socket) -> str:
+    """Return the address of a bound socket as a URL."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

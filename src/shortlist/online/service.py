@@ -7,17 +7,12 @@ import importlib
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from shortlist.declare.app import App
-from shortlist.features.online import OnlineState
-from shortlist.features.schema import log_schemas
-from shortlist.features.snapshot import SnapshotMismatch
-from shortlist.log.columns import Batch
-from shortlist.log.sqlite import SqliteLog
 from shortlist.online.loader import Loader, Serving
+from shortlist.online.opening import Embedded, Opened, Opening, Told
 from shortlist.online.problems import Problem
 from shortlist.online.telemetry import Telemetry
 from shortlist.releases.registry import Registry
@@ -26,8 +21,6 @@ POLL_S = 0.5
 _TIDY_S = 60.0
 _PAUSE_S = 0.005
 _GIVE_UP_S = 10.0
-_SNAPSHOT_AFTER = 100_000
-"""Replaying fewer records than this takes a second or two, so a snapshot is not worth its time."""
 
 _logger = logging.getLogger(__name__)
 
@@ -36,32 +29,33 @@ class Cancelled(Exception):
     """Opening was given up, because the server stops."""
 
 
-@dataclass(frozen=True)
-class Opened:
-    """The log, and the state that has seen all of it."""
-
-    log: SqliteLog
-    state: OnlineState
-
-
 class Service:
     """One product in one data folder: `log/`, `state/` and `releases/`.
 
     Args:
         app: the declaration.
         data: the folder; made when missing.
+        opening: where the log and the state come from; by default this process writes the log itself.
+        gather: returns the measurements of all processes that serve; by default this is the only one.
     """
 
-    def __init__(self, app: App, data: Path) -> None:
+    def __init__(
+        self,
+        app: App,
+        data: Path,
+        opening: Opening | None = None,
+        gather: Callable[[], Awaitable[bytes]] | None = None,
+    ) -> None:
         self.app = app
         self.telemetry = Telemetry()
+        self.measurements = gather or self.telemetry.text
         self._data = data
         self._opened: Opened | None = None
         self._loader: Loader | None = None
         self._waits_for = "the log to open"
         self._broken: str | None = None
-        self._snapshot_seq = 0
-        self._saving = threading.Lock()
+        self._progress: Told | None = None
+        self._opening = opening or Embedded(app, data, self._break)
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="shortlist-releases", daemon=True)
 
@@ -98,7 +92,7 @@ class Service:
             return [problem.fault.detail]
         return []
 
-    def open(self, progress: Callable[[int, int], None] | None = None) -> None:
+    def open(self, progress: Told | None = None) -> None:
         """Open the log, bring the state up to date, load the current release, and keep watching for others.
 
         Args:
@@ -109,14 +103,15 @@ class Service:
             Cancelled: after `cancel`.
         """
         started_s = time.perf_counter()
-        log = SqliteLog(self._data / "log", log_schemas(self.app))
+        self._progress = progress
+        opened = self._opening.open(self._told)
+        state = opened.state
+        self._waits_for = "the release to load"
         try:
-            state = self._caught_up(log, progress)
-            self._waits_for = "the release to load"
             loader = Loader(self.app, Registry(self._data / "releases"), state, self.telemetry)
             loader.poll()
         except BaseException:
-            log.close()
+            self._opening.close()
             raise
         self.telemetry.watch_state(lambda: state.last_seq, lambda: state.num_bytes)
         # The log seals with it: loaded in the middle of serving, it would hold Python's lock for long.
@@ -124,9 +119,9 @@ class Service:
         # What is loaded stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
-        self._loader, self._opened = loader, Opened(log, state)
+        self._loader, self._opened = loader, opened
         self._watcher.start()
-        _logger.info("ready in %.1f s: %d records", time.perf_counter() - started_s, log.last_seq)
+        _logger.info("ready in %.1f s: %d records", time.perf_counter() - started_s, state.last_seq)
 
     def cancel(self) -> None:
         """Make an `open` that is under way give up."""
@@ -138,52 +133,19 @@ class Service:
         if self._watcher.is_alive():
             self._watcher.join(_GIVE_UP_S)
         if self._opened is not None:
-            log, state = self._opened.log, self._opened.state
-            log.close()
-            self._save_state(state)
+            self._opening.close()
         gc.unfreeze()  # left frozen, what C++ libraries hold is reported as leaked at the exit
 
-    def _caught_up(self, log: SqliteLog, progress: Callable[[int, int], None] | None) -> OnlineState:
-        """Return the state as of the log's end, subscribed to what comes."""
-        state = self._restored()
-        self._snapshot_seq = state.last_seq
+    def _told(self, done: int, total: int) -> None:
+        if self._stop.is_set():
+            raise Cancelled
+        self._waits_for = f"the state: {done:,} of {total:,} records are folded"
+        if self._progress is not None:
+            self._progress(done, total)
 
-        def told(done: int, total: int) -> None:
-            if self._stop.is_set():
-                raise Cancelled
-            self._waits_for = f"the state: {done:,} of {total:,} records are folded"
-            if progress is not None:
-                progress(done, total)
-
-        # Nobody else may append, and this process does not before it is open: no record is missed.
-        state.catch_up(log, told)
-        log.subscribe(lambda batch: self._fold(state, batch))
-        self._save_state(state)
-        return state
-
-    def _restored(self) -> OnlineState:
-        folder = self._data / "state"
-        if folder.exists():
-            try:
-                return OnlineState.restore(self.app, folder)
-            except SnapshotMismatch as mismatch:
-                _logger.warning("%s", mismatch)
-        return OnlineState(self.app)
-
-    def _save_state(self, state: OnlineState) -> None:
-        with self._saving:  # the end waits for a snapshot under way
-            seq = state.last_seq
-            if seq - self._snapshot_seq >= _SNAPSHOT_AFTER and self._broken is None:
-                state.snapshot(self._data / "state")
-                self._snapshot_seq = seq
-
-    def _fold(self, state: OnlineState, batch: Batch) -> None:
-        try:
-            state.apply(batch)
-        except Exception:
-            # A state that missed a record would answer wrongly from now on: better not at all.
-            self._broken = "The online state is broken; start the server again, and read its log."
-            raise
+    def _break(self) -> None:
+        # A state that missed a record would answer wrongly from now on: better not at all.
+        self._broken = "The online state is broken; start the server again, and read its log."
 
     def _watch(self) -> None:
         assert self._loader is not None
@@ -195,7 +157,6 @@ class Service:
                 if time.monotonic() - tidied_s > _TIDY_S:
                     tidied_s = time.monotonic()
                     self._opened.state.release(pause_s=_PAUSE_S)
-                    # Now, and not only at the end: after a crash all that is no part of it is folded again.
-                    self._save_state(self._opened.state)
+                    self._opening.tidy()
             except Exception:  # whatever it was: a server that follows no release any more is worse
                 _logger.exception("looking after the releases and the state failed; it goes on")

@@ -12,9 +12,9 @@ from shortlist.declare.surface import Surface
 from shortlist.online.attributes import attributes_of
 from shortlist.online.impressions import Impressions
 from shortlist.online.loader import Serving
+from shortlist.online.opening import Opened
 from shortlist.online.router import Response
 from shortlist.online.schema import RecommendAnswer, RecommendRequest, Slot
-from shortlist.online.service import Opened
 from shortlist.online.telemetry import Telemetry
 from shortlist.pipeline.answer import Answer
 

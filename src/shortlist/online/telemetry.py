@@ -1,11 +1,16 @@
-"""What the server tells Prometheus: a registry of its own, no user in any label."""
+"""What the server tells Prometheus: a registry of its own, no user in any label.
+
+Where several processes serve, each measures itself, and whichever is asked tells the measurements of all,
+with the label `worker`: a worker that starts again begins its counters anew, as Prometheus expects.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 
 from shortlist.pipeline.answer import Answer
@@ -13,6 +18,9 @@ from shortlist.pipeline.answer import Answer
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5)
 _MILLISECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0)
+
+Family = tuple[str, str, str, list[tuple[str, dict[str, str], float]]]
+"""A metric's name, documentation, type, and samples: name, labels, value."""
 
 
 class Telemetry:
@@ -85,6 +93,41 @@ class Telemetry:
         self.release.labels(release).set(1)
         self.swaps.labels("loaded").inc()
 
-    def text(self) -> bytes:
+    async def text(self) -> bytes:
         """Return all of it in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def families(registry: CollectorRegistry) -> list[Family]:
+    """Return what a registry measures now, as plain values."""
+    return [
+        (
+            metric.name,
+            metric.documentation,
+            metric.type,
+            [(sample.name, dict(sample.labels), sample.value) for sample in metric.samples],
+        )
+        for metric in registry.collect()
+    ]
+
+
+def text_of(workers: Mapping[str, Sequence[Family]]) -> bytes:
+    """Return the measurements of several processes, by the value of the label `worker`, as one text."""
+    return generate_latest(_Merged(workers))
+
+
+class _Merged(CollectorRegistry):
+    """A registry of measurements that were taken elsewhere."""
+
+    def __init__(self, workers: Mapping[str, Sequence[Family]]) -> None:
+        super().__init__()
+        self._workers = workers
+
+    def collect(self) -> Iterator[Metric]:
+        merged: dict[str, Metric] = {}
+        for worker, measured in self._workers.items():
+            for name, documentation, type_, samples in measured:
+                metric = merged.setdefault(name, Metric(name, documentation, type_))
+                for sample, labels, value in samples:
+                    metric.add_sample(sample, {"worker": worker, **labels}, value)
+        yield from merged.values()
