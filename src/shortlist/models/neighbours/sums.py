@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.index.allowed import Allowed
 from shortlist.models.errors import ModelFileError
 from shortlist.models.files import frozen, read_array, read_description, write_array, write_description
 from shortlist.models.retrieval import NO_ITEM, FittedRetrieval, UserBatch
@@ -69,14 +70,19 @@ class NeighbourSums(FittedRetrieval):
             scores_I[items] = best
         return scores_BI
 
-    def retrieve(self, users: UserBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def retrieve(
+        self, users: UserBatch, n: int, allowed: Allowed | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the n items nearest to each history; none that is not near, or that it speaks against."""
         shape = (len(users), max(n, 0))
         items_BN, scores_BN = np.full(shape, NO_ITEM, np.int32), np.zeros(shape, np.float32)
         for row, history_L in enumerate(users.history):
-            items, best = self.score_history(history_L, n)
-            num_near = int(np.count_nonzero(best > 0))
-            items_BN[row, :num_near], scores_BN[row, :num_near] = items[:num_near], best[:num_near]
+            # Few items are near a history: where some do not count, all of them are summed and looked at.
+            num_near = history_L.size * self.neighbours.shape[1]
+            items, best = self.score_history(history_L, n if allowed is None else num_near)
+            is_found = best > 0 if allowed is None else (best > 0) & allowed.has(items.astype(np.int64))
+            items, best = items[is_found][:n], best[is_found][:n]
+            items_BN[row, : len(items)], scores_BN[row, : len(items)] = items, best
         return items_BN, scores_BN
 
     def save(self, folder: Path) -> None:
