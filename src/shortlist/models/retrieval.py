@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from shortlist.features.encoders import Encoding
 from shortlist.index.allowed import Allowed
 from shortlist.index.contract import StoredIndex
-from shortlist.index.top import top_n
+from shortlist.index.top import top_n, top_n_of
 from shortlist.models.contract import Progress
 from shortlist.models.errors import require
 
@@ -184,11 +184,10 @@ class FittedRetrieval(ABC):
         Returns:
             Items int32 [B, n], -1 after the last one found, and scores float32 [B, n].
         """
-        scores_BI = self.scores(users)
-        if allowed is not None:
-            is_allowed_I = allowed.below(self.num_items).mask[: self.num_items]
-            scores_BI = np.where(is_allowed_I, scores_BI, np.float32(-np.inf))
-        return top_n(scores_BI, n)
+        if allowed is None:
+            return top_n(self.scores(users), n)
+        items_K = allowed.below(self.num_items).items
+        return top_n_of(items_K.astype(np.int32), self.scores(users)[:, items_K], n)
 
     @abstractmethod
     def save(self, folder: Path) -> None:
