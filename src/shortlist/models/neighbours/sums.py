@@ -16,6 +16,8 @@ from shortlist.models.errors import ModelFileError
 from shortlist.models.files import frozen, read_array, read_description, write_array, write_description
 from shortlist.models.retrieval import NO_ITEM, FittedRetrieval, UserBatch
 
+_ALL = np.empty(0, np.uint8)
+
 
 class NeighbourSums(FittedRetrieval):
     """The neighbours of each item.
@@ -35,7 +37,7 @@ class NeighbourSums(FittedRetrieval):
         self.num_items = len(neighbours)
 
     def score_history(
-        self, items: NDArray[np.int32], n: int
+        self, items: NDArray[np.int32], n: int, allowed: Allowed | None = None
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return at most n items near a history and their scores, best first.
 
@@ -46,6 +48,7 @@ class NeighbourSums(FittedRetrieval):
         Args:
             items: int [L], newest first; items the model does not know are passed over.
             n: how many to return at most.
+            allowed: which items may be returned; None for all of them.
         """
         from shortlist.models.neighbours.co_visits import sum_over_history  # compiled: heavy to import
 
@@ -57,6 +60,7 @@ class NeighbourSums(FittedRetrieval):
             recency_L,
             self.neighbours,
             self.similarity,
+            _ALL if allowed is None else allowed.below(self.num_items).bits,
             best_items,
             best_scores,
         )
@@ -77,12 +81,9 @@ class NeighbourSums(FittedRetrieval):
         shape = (len(users), max(n, 0))
         items_BN, scores_BN = np.full(shape, NO_ITEM, np.int32), np.zeros(shape, np.float32)
         for row, history_L in enumerate(users.history):
-            # Few items are near a history: where some do not count, all of them are summed and looked at.
-            num_near = history_L.size * self.neighbours.shape[1]
-            items, best = self.score_history(history_L, n if allowed is None else num_near)
-            is_found = best > 0 if allowed is None else (best > 0) & allowed.has(items.astype(np.int64))
-            items, best = items[is_found][:n], best[is_found][:n]
-            items_BN[row, : len(items)], scores_BN[row, : len(items)] = items, best
+            items, best = self.score_history(history_L, n, allowed)
+            num_near = int(np.count_nonzero(best > 0))
+            items_BN[row, :num_near], scores_BN[row, :num_near] = items[:num_near], best[:num_near]
         return items_BN, scores_BN
 
     def save(self, folder: Path) -> None:
