@@ -211,13 +211,14 @@ class TestBitmaps:
 
 
 class TestSources:
-    @pytest.mark.parametrize("kind", [sl.ImplicitALS, sl.TwoTower, sl.ItemToItem, sl.Ease])
+    @pytest.mark.parametrize("kind", [sl.ImplicitALS, sl.TwoTower, sl.ItemToItem, sl.Ease, sl.Popular])
     @pytest.mark.parametrize("most_s", [9, 35, 150])
     @pytest.mark.parametrize("user", ["u1", "u7", "never seen"])
     def test_they_find_the_best_of_what_passes(self, kind, most_s, user):
         town = Town()
         condition = town.video.duration_s < most_s
-        few, all_of_them = kind(n=5, history=5), kind(n=1000, history=5)
+        short = {} if kind is sl.Popular else {"history": 5}
+        few, all_of_them = kind(n=5, **short), kind(n=1000, **short)
         surface = town.surface(few, all_of_them, sl.Where(condition))
         state = town.state()
         for number in range(8):  # younger than the release
