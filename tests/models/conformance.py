@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from models.planted import examples, interactions, users
+from shortlist.index.allowed import Allowed
 from shortlist.models.contract import FittedRanker, RankingModel
 from shortlist.models.discovery import fitted_class
 from shortlist.models.errors import ModelError, ModelFileError
@@ -244,6 +245,22 @@ class RetrievalModelConformance(_Files):
             left_out = np.setdiff1d(np.arange(200), items[row])
             if num_found and len(left_out):
                 assert found[row, num_found - 1] >= scores[row, left_out].max() - 1e-4
+
+    @pytest.mark.parametrize("num_allowed", [0, 2, 20, 200])
+    def test_what_is_not_allowed_is_left_out_and_nothing_else(
+        self, fitted: FittedRetrieval, num_allowed: int
+    ) -> None:
+        is_allowed = np.zeros(200, np.bool_)
+        is_allowed[np.random.default_rng(num_allowed).permutation(200)[:num_allowed]] = True
+        found = fitted.retrieve(users(20), 7, Allowed.of(is_allowed))
+        everything = fitted.retrieve(users(20), 200)
+        for items_n, scores_n, all_items, all_scores in zip(*found, *everything, strict=True):
+            is_wanted = (all_items >= 0) & is_allowed[all_items]
+            assert len(items_n) == 7
+            num_found = min(7, int(is_wanted.sum()))
+            assert is_allowed[items_n[:num_found]].all()
+            assert (items_n[num_found:] == -1).all()
+            np.testing.assert_allclose(scores_n[:num_found], all_scores[is_wanted][:num_found], rtol=1e-4)
 
     def test_a_user_does_not_depend_on_the_company(self, fitted: FittedRetrieval) -> None:
         batch = users(20)

@@ -23,7 +23,7 @@ class TestPopular(SourceConformance):
 
     def test_it_is_the_models_order_without_what_the_state_never_saw(self):
         stage, state, propose = self.built()
-        numbers, scores = fitted_for(stage).top(20)
+        numbers, scores = fitted_for(stage).top(21)
         names = [release_items()[number] for number in numbers]
         assert "ghost" in names
         proposed = propose(query(state))

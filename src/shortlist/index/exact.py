@@ -15,7 +15,7 @@ from shortlist.arrays import ArrayFileError, frozen, read_array, write_array
 from shortlist.index.allowed import Allowed
 from shortlist.index.contract import Found, StoredIndex
 from shortlist.index.report import Description, IndexReport, read_description, write_description
-from shortlist.index.top import top_n
+from shortlist.index.top import top_n, top_n_of
 
 VECTORS = "index_vectors"
 
@@ -54,14 +54,12 @@ class ExactIndex(StoredIndex):
     def _search(self, queries_BD: NDArray[np.float32], n: int, allowed: Allowed | None) -> Found:
         if allowed is None:
             return top_n(self.scores(queries_BD), n)
-        if allowed.num_items * _WORTH_GATHERING > self.num_items:
-            scores_BI = self.scores(queries_BD)
-            scores_BI[:, ~allowed.mask[: self.num_items]] = -np.inf
-            return top_n(scores_BI, n)
-        items_K = allowed.items.astype(np.int32)
-        places_Bn, products_Bn = top_n(np.asarray(queries_BD, np.float32) @ self.vectors[items_K].T, n)
-        items_with_none = np.append(items_K, np.int32(-1))  # where place -1 finds it
-        return items_with_none[places_Bn], products_Bn
+        items_K = allowed.items
+        if len(items_K) * _WORTH_GATHERING > self.num_items:
+            scores_BK = self.scores(queries_BD)[:, items_K]
+        else:
+            scores_BK = np.asarray(queries_BD, np.float32) @ self.vectors[items_K].T
+        return top_n_of(items_K.astype(np.int32), scores_BK, n)
 
     def with_report(self, report: IndexReport) -> Self:
         """Return the same index, with what was measured of it."""

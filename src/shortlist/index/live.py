@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from shortlist.index.allowed import Allowed
 from shortlist.index.contract import Found, StoredIndex, VectorIndex
-from shortlist.index.top import top_n
+from shortlist.index.top import top_n_of
 
 _NO_ITEMS = np.empty(0, np.int32)
 
@@ -57,10 +57,11 @@ class LiveIndex(VectorIndex):
         if len(delta.items) == 0:
             return items_Bn, products_Bn
         scores_BJ = np.asarray(queries, np.float32) @ delta.vectors.T
+        items = delta.items
         if allowed is not None:
-            scores_BJ[:, ~allowed.has(delta.items.astype(np.int64))] = -np.inf
-        places_Bn, new_Bn = top_n(scores_BJ, min(n, len(delta.items)))
-        new_items_Bn = np.append(delta.items, np.int32(-1))[places_Bn]  # where place -1 finds it
+            is_allowed_J = allowed.has(items.astype(np.int64))
+            items, scores_BJ = items[is_allowed_J], scores_BJ[:, is_allowed_J]
+        new_items_Bn, new_Bn = top_n_of(items, scores_BJ, min(n, len(items)))
         return _merged(
             np.concatenate([items_Bn, new_items_Bn], axis=1), np.concatenate([products_Bn, new_Bn], axis=1), n
         )

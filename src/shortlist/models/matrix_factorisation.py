@@ -17,6 +17,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.index.allowed import Allowed
 from shortlist.index.contract import StoredIndex
 from shortlist.index.exact import ExactIndex
 from shortlist.models.contract import Progress
@@ -209,10 +210,12 @@ class FittedMatrixFactorisation(FittedVectors):
             vectors_BD[start : start + len(batch_BL)] = solved_BD1[:, :, 0]
         return vectors_BD
 
-    def retrieve(self, users: UserBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def retrieve(
+        self, users: UserBatch, n: int, allowed: Allowed | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Search the index; nothing is found for a history of items that nobody had in training."""
         vectors_BD = self.user_vectors(users)
-        return nothing_for_zeros(vectors_BD, *self.index.search(vectors_BD, n))
+        return nothing_for_zeros(vectors_BD, *self.index.search(vectors_BD, n, allowed))
 
     def save(self, folder: Path) -> None:
         """Write `model.json` and the index."""

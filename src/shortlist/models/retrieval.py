@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.features.encoders import Encoding
+from shortlist.index.allowed import Allowed
 from shortlist.index.contract import StoredIndex
-from shortlist.index.top import top_n
+from shortlist.index.top import top_n, top_n_of
 from shortlist.models.contract import Progress
 from shortlist.models.errors import require
 
@@ -167,16 +168,26 @@ class FittedRetrieval(ABC):
         A user's scores depend on that user alone, up to rounding, whatever users come with it.
         """
 
-    def retrieve(self, users: UserBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def retrieve(
+        self, users: UserBatch, n: int, allowed: Allowed | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the n best items for each user, best first; equal scores by item.
 
         Items of the history may be among them: to drop those is the caller's choice, who asks for as many
         more as may be dropped.
 
+        Args:
+            users: for whom.
+            n: how many.
+            allowed: which items may be found; None for all of them.
+
         Returns:
             Items int32 [B, n], -1 after the last one found, and scores float32 [B, n].
         """
-        return top_n(self.scores(users), n)
+        if allowed is None:
+            return top_n(self.scores(users), n)
+        items_K = allowed.below(self.num_items).items
+        return top_n_of(items_K.astype(np.int32), self.scores(users)[:, items_K], n)
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -221,9 +232,11 @@ class FittedVectors(FittedRetrieval):
         """Return the inner products with all items, float32 [B, I]."""
         return self.index.scores(self.user_vectors(users))
 
-    def retrieve(self, users: UserBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def retrieve(
+        self, users: UserBatch, n: int, allowed: Allowed | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Search the index; see `FittedRetrieval.retrieve`."""
-        return self.index.search(self.user_vectors(users), n)
+        return self.index.search(self.user_vectors(users), n, allowed)
 
 
 def nothing_for_zeros(

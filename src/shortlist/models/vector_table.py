@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.index.allowed import Allowed
 from shortlist.index.contract import StoredIndex
 from shortlist.index.exact import ExactIndex
 from shortlist.models.contract import Progress
@@ -131,10 +132,13 @@ class FittedVectorTable(FittedVectors):
             vectors_BD[row, -1] = 1.0
         return vectors_BD
 
-    def retrieve(self, users: UserBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def retrieve(
+        self, users: UserBatch, n: int, allowed: Allowed | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Search the index for what has a vector; nothing is found for a history without vectors."""
         vectors_BD = self.user_vectors(users)
-        items_BN, scores_BN = nothing_for_zeros(vectors_BD[:, :-1], *self.index.search(vectors_BD, n))
+        found = self.index.search(vectors_BD, n, allowed)
+        items_BN, scores_BN = nothing_for_zeros(vectors_BD[:, :-1], *found)
         is_absent = (
             (items_BN >= 0) & (self.index.vectors[items_BN, -1] < 0.0) if self.num_items else items_BN >= 0
         )

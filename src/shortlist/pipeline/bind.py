@@ -7,6 +7,7 @@ from shortlist.declare.errors import DeclarationError
 from shortlist.declare.surface import Surface
 from shortlist.features.online import OnlineState
 from shortlist.pipeline.artifacts import FunnelArtifacts
+from shortlist.pipeline.eligible import Eligible
 from shortlist.pipeline.errors import FunnelError
 from shortlist.pipeline.fallback import Fallback
 from shortlist.pipeline.named import Named, stage_names
@@ -46,6 +47,7 @@ def bind(
         ranker=_ranker(surface, artifacts),
         rerankers=_rerankers(app, surface),
         standby=Standby(Fallback.of(surface, artifacts, codes), filters),
+        eligible=Eligible.of(app, surface, codes),
     )
 
 

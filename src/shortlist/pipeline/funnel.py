@@ -16,6 +16,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from shortlist.declare.app import App
 from shortlist.declare.surface import Surface
@@ -94,8 +95,13 @@ class Funnel:
         return self._source_names
 
     def refresh(self) -> None:
-        """Renew what stands in when all else fails, if it is due; called now and then, by one thread."""
+        """Follow the state with what is kept ready: what stands in when all else fails, what is eligible.
+
+        Called now and then, by one thread.
+        """
         self._phases.standby.refresh(self._state, self._crew, self.surface.k)
+        if self._phases.eligible is not None:
+            self._phases.eligible.refresh(self._state)
 
     def recommend(self, query: Query, *, budget_ms: float | None = None, width: int | None = None) -> Answer:
         """Choose for one request; never raises for what a stage does.
@@ -171,6 +177,8 @@ class Funnel:
             record.elapsed_ms = 1000 * (time.perf_counter() - started_s)
             done(record)
 
+        if self._phases.eligible is not None:
+            query = replace(query, allowed=self._phases.eligible.allowed(query))
         by = Deadlines.split(started_s, budget_ms)
         return Passage(self._phases, query, by, width or self.width, self._crew, ended)
 

@@ -18,6 +18,7 @@ from functools import partial
 
 from shortlist.pipeline.crew import Crew
 from shortlist.pipeline.deadline import Deadlines
+from shortlist.pipeline.eligible import Eligible
 from shortlist.pipeline.leg import Hold, Leg, Place, TakenOver
 from shortlist.pipeline.merge import Candidates
 from shortlist.pipeline.named import Named
@@ -47,13 +48,14 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True)
 class Phases:
-    """What a surface does, and what it shows when all else fails."""
+    """What a surface does, what it shows when all else fails, and what its conditions let pass."""
 
     retrieve: Retrieve
     filters: Sequence[Named[Filter]]
     ranker: Ranker | None
     rerankers: Sequence[Named[Reranker]]
     standby: Standby
+    eligible: Eligible | None
 
 
 class Passage:

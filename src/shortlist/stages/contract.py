@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from shortlist.declare.features import Feature
 from shortlist.declare.surface import Role
+from shortlist.index.allowed import Allowed
 
 if TYPE_CHECKING:
     from shortlist.declare.app import App
@@ -39,6 +40,8 @@ class Query:
         context: what the request brought, by name.
         seed: decides this request's exploration; a whole number from 0.
         state: what the log says.
+        allowed: what is worth proposing, as the filters drop the rest: an item of the release by its number
+            there, 0..I-1, a younger one at I + its code. It may be a moment old. None for everything.
     """
 
     user: int
@@ -47,6 +50,7 @@ class Query:
     context: Mapping[str, object]
     seed: int
     state: OnlineState
+    allowed: Allowed | None = None
 
 
 @dataclass(frozen=True)

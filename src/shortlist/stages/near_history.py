@@ -35,7 +35,8 @@ def near_history(fitted: FittedRetrieval, history: Last, item_codes: Items, n: i
         numbers_L = numbers_in(number_of_code, codes_L)
         if not (numbers_L >= 0).any():
             return NOTHING
-        found, scores = fitted.retrieve(UserBatch(numbers_L[None, :]), n + len(codes_L))
+        batch = UserBatch(numbers_L[None, :])
+        found, scores = fitted.retrieve(batch, n + len(codes_L), query.allowed)
         found, scores = found[0], scores[0]
         items = np.where(found >= 0, item_codes[found], -1)
         is_new = (items >= 0) & ~among(items, codes_L)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shortlist.features.attributes import attribute_rows
 from shortlist.features.encoders import Encoding
 from shortlist.features.online import OnlineState
+from shortlist.index.allowed import Allowed
 from shortlist.index.contract import StoredIndex
 from shortlist.index.live import LiveIndex
 from shortlist.stages.contract import Items, Retrieved
@@ -49,14 +50,24 @@ class Newcomers:
         self._place, self._encoding = place, encoding
         self._codes_I, self._release = item_codes, np.sort(item_codes)
         self._lock = threading.Lock()
-        # A new item is numbered behind the release's, by its code: so equal scores have one order.
+        # A new item is numbered behind the release's, by its code, as in `Query.allowed`: so equal scores
+        # have one order.
         self._index, self._num_old = LiveIndex(index), index.num_items
         self._placed = _Placed(0, 0, np.empty(0, np.int64), np.empty(0, np.int64))
 
-    def nearest(self, state: OnlineState, user_D: NDArray[np.float32], n: int) -> Retrieved:
-        """Return the at most n items, old and new, with the greatest inner product, best first."""
+    def nearest(
+        self, state: OnlineState, user_D: NDArray[np.float32], n: int, allowed: Allowed | None = None
+    ) -> Retrieved:
+        """Return the at most n items, old and new, with the greatest inner product, best first.
+
+        Args:
+            state: what the log says.
+            user_D: float32 [D].
+            n: how many.
+            allowed: which may be found, see `Query.allowed`; None for all of them.
+        """
         self._take_in(state)
-        items_1n, scores_1n = self._index.search(user_D[None, :], n)
+        items_1n, scores_1n = self._index.search(user_D[None, :], n, allowed)
         items, scores = items_1n[0].astype(np.int64), scores_1n[0]
         codes = items - self._num_old
         is_old = codes < 0

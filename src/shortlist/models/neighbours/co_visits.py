@@ -71,10 +71,14 @@ def sum_over_history(
     recency_L: NDArray[np.float64],
     neighbours_IM: NDArray[np.int32],
     scores_IM: NDArray[np.float32],
+    allowed_bits: NDArray[np.uint8],
     best_items: NDArray[np.int32],
     best_scores: NDArray[np.float32],
 ) -> int:
-    """Add the rows of a history, each times its recency; write the best sums, return their number."""
+    """Add the rows of a history, each times its recency; write the best sums, return their number.
+
+    Only items with their bit set, see `Allowed.bits`, are written; without any bits all count.
+    """
     num_slots = 16
     while num_slots < 2 * history_L.shape[0] * neighbours_IM.shape[1]:
         num_slots *= 2
@@ -92,9 +96,12 @@ def sum_over_history(
             slot_sums[place] += recency_L[back] * scores_IM[history_L[back], column]
     num_kept = 0
     for slot in range(num_slots):
-        if slot_items[slot] >= 0:
+        item = slot_items[slot]
+        if item >= 0 and (
+            allowed_bits.shape[0] == 0 or allowed_bits[item >> 3] >> np.uint8(item & 7) & np.uint8(1)
+        ):
             total = float(np.float32(slot_sums[slot]))
-            num_kept = keep_best(total, slot_items[slot], best_scores, best_items, num_kept)
+            num_kept = keep_best(total, item, best_scores, best_items, num_kept)
     sort_kept(best_scores, best_items, num_kept)
     return num_kept
 

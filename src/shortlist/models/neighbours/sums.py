@@ -11,9 +11,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.index.allowed import Allowed
 from shortlist.models.errors import ModelFileError
 from shortlist.models.files import frozen, read_array, read_description, write_array, write_description
 from shortlist.models.retrieval import NO_ITEM, FittedRetrieval, UserBatch
+
+_ALL = np.empty(0, np.uint8)
 
 
 class NeighbourSums(FittedRetrieval):
@@ -34,7 +37,7 @@ class NeighbourSums(FittedRetrieval):
         self.num_items = len(neighbours)
 
     def score_history(
-        self, items: NDArray[np.int32], n: int
+        self, items: NDArray[np.int32], n: int, allowed: Allowed | None = None
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return at most n items near a history and their scores, best first.
 
@@ -45,6 +48,7 @@ class NeighbourSums(FittedRetrieval):
         Args:
             items: int [L], newest first; items the model does not know are passed over.
             n: how many to return at most.
+            allowed: which items may be returned; None for all of them.
         """
         from shortlist.models.neighbours.co_visits import sum_over_history  # compiled: heavy to import
 
@@ -56,6 +60,7 @@ class NeighbourSums(FittedRetrieval):
             recency_L,
             self.neighbours,
             self.similarity,
+            _ALL if allowed is None else allowed.below(self.num_items).bits,
             best_items,
             best_scores,
         )
@@ -69,12 +74,14 @@ class NeighbourSums(FittedRetrieval):
             scores_I[items] = best
         return scores_BI
 
-    def retrieve(self, users: UserBatch, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def retrieve(
+        self, users: UserBatch, n: int, allowed: Allowed | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the n items nearest to each history; none that is not near, or that it speaks against."""
         shape = (len(users), max(n, 0))
         items_BN, scores_BN = np.full(shape, NO_ITEM, np.int32), np.zeros(shape, np.float32)
         for row, history_L in enumerate(users.history):
-            items, best = self.score_history(history_L, n)
+            items, best = self.score_history(history_L, n, allowed)
             num_near = int(np.count_nonzero(best > 0))
             items_BN[row, :num_near], scores_BN[row, :num_near] = items[:num_near], best[:num_near]
         return items_BN, scores_BN

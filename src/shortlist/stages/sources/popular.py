@@ -1,6 +1,6 @@
 """What everybody interacts with now, the same for every user.
 
-n proposed, I items of the release.
+n proposed, I items of the release, M looked at.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from shortlist.models.popularity import FittedPopularity, Popularity
 from shortlist.models.retrieval import FittedRetrieval
 from shortlist.stages.arguments import check_whole
 from shortlist.stages.contract import Items, Query, Retrieved, Source, SourceStage
+
+_LOOKED_AT = 64  # times n, of the most popular, where a query allows some items only
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,20 @@ class Popular(SourceStage):
         return Popularity(self.half_life)
 
     def ready(self, app: App, fitted: FittedRetrieval | None, item_codes: Items | None) -> Source:
-        """Return a function that always proposes the same list, made once."""
+        """Return a function that proposes the head of one list, made once, or the head of what is allowed."""
         assert isinstance(fitted, FittedPopularity)
         assert item_codes is not None
-        numbers, scores = fitted.top(self.n)
-        codes = item_codes[numbers]
-        known = codes >= 0
-        items, scores = codes[known], np.asarray(scores[known], np.float32)
-        items.flags.writeable = scores.flags.writeable = False
-        proposed = Retrieved(items, scores)
+        top_M, scores_M = fitted.top(_LOOKED_AT * self.n)
+        is_known_M = item_codes[top_M] >= 0
+        numbers_M, scores_M = top_M[is_known_M].astype(np.int64), np.asarray(scores_M[is_known_M], np.float32)
+        codes_M, n = item_codes[numbers_M], self.n
+        codes_M.flags.writeable = scores_M.flags.writeable = False
+        proposed = Retrieved(codes_M[:n], scores_M[:n])
 
         def propose(query: Query) -> Retrieved:
-            return proposed
+            if query.allowed is None:
+                return proposed
+            places_n = np.flatnonzero(query.allowed.has(numbers_M))[:n]
+            return Retrieved(codes_M[places_n], scores_M[places_n])
 
         return propose

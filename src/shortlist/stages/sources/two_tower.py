@@ -63,7 +63,7 @@ class TwoTower(FromHistory):
             if not ((numbers_L >= 0).any() or np.isfinite(known_A).any()):
                 return NOTHING
             user_D = towers.user_vectors(UserBatch(numbers_L[None, :], known_A))[0]
-            found = newcomers.nearest(query.state, user_D, n + len(codes_L))
+            found = newcomers.nearest(query.state, user_D, n + len(codes_L), query.allowed)
             kept = np.flatnonzero(~among(found.items, codes_L))[:n]
             return Retrieved(found.items[kept], found.scores[kept])
 
