@@ -122,7 +122,7 @@ def _ensemble(trees: Sequence[Fields], num_features: int, objective: str) -> Tre
         category_words=frozen(category_words.astype(np.int32)),
         bitsets=frozen(bitsets),
         leaf_value=frozen(leaf_value),
-        gain=np.bincount(feature, weights=split_gain, minlength=num_features),
+        gain=np.asarray(np.bincount(feature, split_gain, num_features), np.float64),
     )
 
 
@@ -144,7 +144,7 @@ def _nodes(
     own_S = np.arange(len(local_S2)) - first_split_T[tree_S]
     later_S2 = (local_S2 > own_S[:, None]) & (local_S2 < splits_T[tree_S, None])
     is_child_S2 = later_S2 | ((local_S2 < 0) & (local_S2 >= -leaves_T[tree_S, None]))
-    _check_each(is_child_S2.all(axis=1), tree_S, "is no tree")
+    _check_each(np.asarray(is_child_S2.all(axis=1)), tree_S, "is no tree")
     is_leaf_S2 = local_S2 < 0
     children_S2 = local_S2 + np.where(is_leaf_S2, -first_leaf_T[tree_S, None], first_split_T[tree_S, None])
     # A tree's S leaves and S - 1 splits below the root are as many as its splits have children.
