@@ -43,7 +43,7 @@ class LastTimes:
             self._grow(num_slots)
 
     def _grow(self, size: int) -> None:
-        grown = np.full(2 * size, NULL_INT, np.int64)
+        grown = np.full(size * 3 // 2, NULL_INT, np.int64)
         grown[: len(self.times_us)] = self.times_us
         self.times_us = grown
 
