@@ -58,8 +58,7 @@ def write_snapshot(folder: Path, fingerprint: str, position: tuple[int, int], ar
     header = msgspec.json.encode(_Header(_FORMAT, fingerprint, *position))
     unfinished = folder / f"{FILE}.unfinished"
     with unfinished.open("wb") as file:
-        stored = {name: narrowed(array) for name, array in arrays.items()}
-        np.savez(file, allow_pickle=False, **{_HEADER: np.frombuffer(header, np.uint8)}, **stored)
+        np.savez(file, allow_pickle=False, **{_HEADER: np.frombuffer(header, np.uint8)}, **arrays)
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(folder / FILE)
@@ -74,7 +73,7 @@ def read_snapshot(folder: Path, fingerprint: str) -> tuple[tuple[int, int], Arra
     path = folder / FILE
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: widened(stored[name]) for name in stored.files}
+            arrays = {name: stored[name] for name in stored.files}
         header = msgspec.json.decode(arrays.pop(_HEADER).tobytes(), type=_Header)
     except FileNotFoundError:
         raise SnapshotMismatch(path, "expected a file, found none") from None
@@ -112,7 +111,7 @@ def freeze(resolver: Resolver, kept: KeptState) -> Callable[[], Arrays]:
         named: Arrays = {}
 
         def put(prefix: str, parts: Mapping[str, np.ndarray]) -> None:
-            named.update({f"{prefix}/{name}": part for name, part in parts.items()})
+            named.update({f"{prefix}/{name}": narrowed(part) for name, part in parts.items()})
 
         for name, table, size, num_texts, columns in tables:
             named[f"entity/{name}/ids"] = _packed(table.vocabulary, size)
@@ -138,17 +137,14 @@ def restore_arrays(arrays: Arrays, resolver: Resolver, kept: KeptState) -> None:
 
     def parts(prefix: str) -> Arrays:
         cut = len(prefix) + 1
-        return {name[cut:]: part for name, part in arrays.items() if name.startswith(f"{prefix}/")}
+        named = arrays.items()
+        return {name[cut:]: widened(part) for name, part in named if name.startswith(f"{prefix}/")}
 
     for name, table in resolver.tables.items():
         table.vocabulary.insert(_unpacked(arrays[f"entity/{name}/ids"]))
         for attribute, vocabulary in table.vocabularies.items():
             vocabulary.insert(_unpacked(arrays[f"entity/{name}/texts/{attribute}"]))
-        columns = {
-            attribute: arrays[f"entity/{name}/column/{attribute}"]
-            for attribute in table.entity.attribute_types
-        }
-        table.update(np.arange(len(table)), columns)
+        table.update(np.arange(len(table)), parts(f"entity/{name}/column"))
     for number, space in enumerate(resolver.key_spaces.values()):
         if space.pairs is not None:
             space.pairs = PairIndex.restore(parts(f"keys/{number}/pairs"))
