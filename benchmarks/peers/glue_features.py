@@ -206,11 +206,9 @@ def _from_release(data: Path, folder: Path, features: _Features) -> None:
     ids = np.array(list(artifacts.item_ids))
     co_visits = artifacts.retrieval[1]
     assert isinstance(co_visits, FittedCoVisitation)
-    with_some = np.flatnonzero(co_visits.neighbours[:, 0] >= 0)
-    row, place = np.nonzero(co_visits.neighbours[with_some] >= 0)
-    clip = with_some[row]
-    near, score = co_visits.neighbours[clip, place], co_visits.similarity[clip, place]
-    pl.DataFrame({"clip": ids[clip], "near": ids[near], "score": score}).write_parquet(
+    lists = co_visits.lists
+    clip = np.repeat(np.arange(len(lists)), np.diff(lists.starts))
+    pl.DataFrame({"clip": ids[clip], "near": ids[lists.items], "score": lists.scores}).write_parquet(
         folder / "co_visits.parquet"
     )
     encoding = artifacts.encoding

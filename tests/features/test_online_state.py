@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +123,39 @@ def test_a_snapshot_that_cannot_be_used_says_so(damage: str, tmp_path: Path) -> 
         app = declaration("another")
     with pytest.raises(SnapshotMismatch, match="the state is rebuilt from the log"):
         OnlineState.restore(app, tmp_path)
+
+
+def test_a_snapshot_takes_what_the_state_holds_and_not_its_room(tmp_path: Path) -> None:
+    """20,000 videos are known and few were watched; the last of them makes every array long."""
+    videos = [f"v{n}" for n in range(20_000)]
+    fields = {
+        "video": Strings(np.arange(20_000, dtype=np.int32), videos),
+        "topic": Strings(np.zeros(20_000, np.int32), ["t"]),
+    }
+    now = np.arange(1, 20_001)
+    update = Columns("video", now, now, now, fields)  # type: ignore[arg-type]
+    small, large = OnlineState(declaration()), OnlineState(declaration())
+    for state, watched in ((small, ["v0", "v1", "v2"]), (large, ["v0", "v1", "v19999"])):
+        state.apply(Batch(1, 20_000, {"video": update}))
+        state.apply(watches(20_001, 30_000 + np.arange(30), ["u"], watched))
+        state.snapshot(tmp_path / watched[2])
+    size, most = ((tmp_path / name / FILE).stat().st_size for name in ("v2", "v19999"))
+    assert most < size + 2 * 20_000  # a byte an item for the counts of its one arena, and not 40
+    restored = OnlineState.restore(declaration(), tmp_path / "v19999")
+    asked = ["v0", "v1", "v2", "v19999"]
+    assert read(restored, "u", asked).tobytes() == read(large, "u", asked).tobytes()
+    restored.snapshot(tmp_path / "again")
+    assert (tmp_path / "again" / FILE).read_bytes() == (tmp_path / "v19999" / FILE).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "header", [{"fingerprint": "f", "last_seq": 1, "last_log_time_us": 1}, {"format": 1}]
+)
+def test_a_snapshot_of_another_format_is_refused(header: dict[str, object], tmp_path: Path) -> None:
+    written = {"fingerprint": declaration().fingerprint(), "last_seq": 1, "last_log_time_us": 1} | header
+    np.savez(tmp_path / FILE, header=np.frombuffer(json.dumps(written).encode(), np.uint8))
+    with pytest.raises(SnapshotMismatch, match="the state is rebuilt from the log"):
+        OnlineState.restore(declaration(), tmp_path)
 
 
 def test_a_batch_after_a_gap_is_refused_and_changes_nothing() -> None:

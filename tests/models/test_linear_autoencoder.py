@@ -37,8 +37,8 @@ def naive_weights(log: Interactions, l2: float) -> np.ndarray:
 def all_weights(fitted: FittedLinearAutoencoder) -> np.ndarray:
     """The kept weights as a matrix; the others are 0."""
     dense = np.zeros((fitted.num_items, fitted.num_items))
-    rows, places = np.nonzero(fitted.neighbours >= 0)
-    dense[rows, fitted.neighbours[rows, places]] = fitted.similarity[rows, places]
+    lists = fitted.lists
+    dense[np.repeat(np.arange(len(lists)), np.diff(lists.starts)), lists.items] = lists.scores
     return dense
 
 
@@ -132,11 +132,9 @@ def test_the_strongest_weights_are_kept(most_dense_items: int) -> None:
     assert (weights < 0).any()
     for item in range(200):
         strength = np.sort(np.abs(weights[item]))[::-1][:7]
-        np.testing.assert_allclose(np.abs(few.similarity[item]), strength, rtol=1e-5)
-        kept = few.neighbours[item] >= 0
-        np.testing.assert_allclose(
-            few.similarity[item, kept], weights[item, few.neighbours[item, kept]], rtol=1e-5
-        )
+        items, kept = few.lists.of(item)
+        np.testing.assert_allclose(np.abs(kept), strength[strength > 0], rtol=1e-5)
+        np.testing.assert_allclose(kept, weights[item, items], rtol=1e-5)
 
 
 def test_a_score_is_the_sum_over_the_history() -> None:
@@ -164,7 +162,7 @@ def test_what_is_open_is_chosen_by_people_left_out() -> None:
     assert len(seen) > 2
     assert fitted.gap_half_life in (3.0, 10.0, 30.0, 100.0, 300.0, 100_000.0)
     alike = [
-        np.array_equal(fitted.similarity, LinearAutoencoder(l2, gap_half_life=9.0).fit(log).similarity)
+        np.array_equal(fitted.lists.scores, LinearAutoencoder(l2, gap_half_life=9.0).fit(log).lists.scores)
         for l2 in (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
     ]
     assert sum(alike) == 1

@@ -178,6 +178,85 @@ def test_damaged_text_is_refused(line: str, value: str) -> None:
         parse_trees(replaced(line, value))
 
 
+@pytest.mark.parametrize(
+    ("line", "value", "message"),
+    [
+        ("num_leaves", "0", "tree 2 has no leaf"),
+        ("num_leaves", "4294967295", "split_feature must hold 4294967294 numbers, found 7"),
+        ("split_feature", "0 0 0 0 0 0 99", "tree 2 splits an unknown feature"),
+        ("split_feature", "0 0 0 0 0,0 0 0", "split_feature is missing or no list"),
+        ("split_feature", "0,0 0 0 0 0 0 0", "split_feature is missing or no list"),
+        ("split_feature", "0 0 0 0 0 0 [0]", "split_feature is missing or no list"),
+        ("split_feature", "0 0 0 0 0 0 null", "split_feature is missing or no list"),
+        ("decision_type", "2 2 2 2 2 2 15", "tree 2 has an unknown decision type"),
+        ("left_child", "0 0 0 0 0 0 0", "tree 2 is no tree"),
+        ("right_child", "-1 -1 -1 -1 -1 -1 -1", "tree 2 is no tree"),
+        ("right_child", "7 -2 -3 -4 -5 -6 -8", "tree 2 is no tree"),
+        ("leaf_value", "1 2 3 4 5 6 7 inf", "tree 2 has a leaf without a finite value"),
+        ("cat_boundaries", "1 2", "cat_boundaries"),
+        ("cat_threshold", "-1", "cat_threshold"),
+    ],
+)
+def test_damage_to_the_last_tree_is_refused_and_named(line: str, value: str, message: str) -> None:
+    before, _, after = small_model().rpartition(f"\n{line}=")
+    with pytest.raises(ModelFileError, match=message):
+        parse_trees(f"{before}\n{line}={value}\n{after.partition(chr(10))[2]}")
+
+
+def test_two_trees_cannot_make_up_for_one_another() -> None:
+    """All the numbers are there, but one of the second tree's stands in the first."""
+    before, first, second, third = small_model().split("\nleaf_value=")
+    moved = f"{first.partition(chr(10))[0]} 0.5{first[first.index(chr(10)) :]}"
+    with pytest.raises(ModelFileError, match="leaf_value must hold 8 numbers, found 9"):
+        parse_trees("\nleaf_value=".join([before, moved, second.partition(" ")[2], third]))
+
+
+@pytest.mark.parametrize("change", [" ", "  ", "\t"])
+def test_blanks_between_numbers_mean_nothing(change: str) -> None:
+    plain = small_model()
+    lines = plain.split("\n")
+    changed = [line.replace(" ", change) + change if "_child=" in line else line for line in lines]
+    expected, found = parse_trees(plain), parse_trees("\n".join(changed))
+    assert np.array_equal(found.children, expected.children)
+
+
+ONE_LEAF = """\
+num_leaves=1
+num_cat=0
+split_feature=
+split_gain=
+threshold=
+decision_type=
+left_child=
+right_child=
+leaf_value=0.25
+shrinkage=1
+"""
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_tree_of_one_leaf_stands_among_others(place: int) -> None:
+    rng = np.random.default_rng(8)
+    rows = training_rows(rng, 0.1)
+    labels = (np.nan_to_num(rows[:, 4]) % 2 == 0).astype(np.float32)
+    header, *trees = boosted(rows, labels, {"num_leaves": 5, "cat_smooth": 0.0}, 2).split("\n\nTree=")
+    trees[-1], _, end = trees[-1].partition("\nend of trees")
+    bodies = [tree.partition("\n")[2] for tree in trees]
+
+    def of(bodies: list[str]) -> str:
+        sizes = f"\ntree_sizes={' '.join('1' for _ in bodies)}"
+        head = header.partition("\ntree_sizes=")[0] + sizes
+        numbered = [f"{number}\n{body}" for number, body in enumerate(bodies)]
+        return "\n\nTree=".join([head, *numbered]) + "\nend of trees" + end
+
+    query = edge_rows(rng, rows, of(bodies))
+    expected = np.zeros(len(query))
+    with_leaf = [*bodies[:place], ONE_LEAF, *bodies[place:]]
+    for body in with_leaf:
+        expected += 0.25 if body == ONE_LEAF else raw_scores(of([body]), query)
+    assert np.array_equal(raw_scores(of(with_leaf), query), expected)
+
+
 @pytest.mark.parametrize("text", ["", "tree\n", "<html>", "\x00\x01", "tree\nend of trees"])
 def test_foreign_text_is_refused(text: str) -> None:
     with pytest.raises(ModelFileError):

@@ -97,7 +97,7 @@ def test_what_is_saved_comes_back(app, surfaces, folder):
     before, after = surfaces["home"], loaded["home"]
     assert list(after.item_ids) == list(before.item_ids)
     assert np.array_equal(after.popularity.counts, before.popularity.counts)
-    assert np.array_equal(after.retrieval[1].neighbours, before.retrieval[1].neighbours)
+    assert np.array_equal(after.retrieval[1].lists.items, before.retrieval[1].lists.items)
     features = np.random.default_rng(4).integers(3, size=(50, 3)).astype(np.float32)
     assert np.array_equal(
         after.rankers["watched"].predict(features), before.rankers["watched"].predict(features)

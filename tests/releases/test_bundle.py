@@ -176,6 +176,6 @@ def test_metadata_that_json_would_change_is_refused(registry, changed):
 def test_the_manifest_is_plain_json(registry):
     release = registry.open(publish(registry, seed=1))
     plain = msgspec.json.decode((release.folder / "manifest.json").read_bytes())
-    assert plain["format"] == 2
+    assert plain["format"] == 3
     assert plain["metadata"]["fingerprint"] == "f" * 64
     assert plain["created_at"].endswith("Z")

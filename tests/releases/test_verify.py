@@ -197,7 +197,7 @@ def test_a_linked_folder_is_refused(tmp_path):
 
 def test_another_format_is_foreign_and_says_so(tmp_path):
     folder = forged(tmp_path / "forged", {}, format=1)
-    with pytest.raises(ReleaseForeign, match="expected manifest format 2, received format 1"):
+    with pytest.raises(ReleaseForeign, match="expected manifest format 3, received format 1"):
         open_release(folder)
 
 

@@ -98,7 +98,7 @@ class EntityTable:
         if len(self._rows) < size:
             self._rows = with_rows(self._rows, self._nulls, size + size // 4 + 64)
         if (missing := size - len(self._updated_by)) > 0:
-            self._updated_by = np.append(self._updated_by, np.zeros(missing + size + 64, np.int64))
+            self._updated_by = np.append(self._updated_by, np.zeros(missing + size // 4 + 64, np.int64))
         for newest in self._newest.values():
             newest.merge(self._rows)
 
@@ -112,6 +112,12 @@ class EntityTable:
             newest.update(codes, before_us[name], self._rows)
         self.num_updates += 1
         self._updated_by[codes] = self.num_updates
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows and of their orders; the vocabularies have their own."""
+        orders = sum(newest.nbytes for newest in self._newest.values())
+        return self._rows.nbytes + self._updated_by.nbytes + orders
 
     def _stored(self, attribute: str, words: np.ndarray) -> np.ndarray:
         type_ = self._types[attribute]

@@ -6,6 +6,7 @@ Shape legend: N rows, C candidates, W windows, L lanes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 
@@ -23,8 +24,8 @@ from shortlist.log.columns import NULL_INT
 class LastTimes:
     """The time of the last row of each slot, int64 microseconds; NULL_INT where none."""
 
-    def __init__(self, times_us: np.ndarray | None = None) -> None:
-        self.times_us = np.empty(0, np.int64) if times_us is None else times_us
+    def __init__(self) -> None:
+        self.times_us = np.empty(0, np.int64)
 
     def add(self, slots: np.ndarray, times_us: np.ndarray) -> None:
         """Take rows in, slots int64[N] in log order; -1 is skipped."""
@@ -42,7 +43,7 @@ class LastTimes:
             self._grow(num_slots)
 
     def _grow(self, size: int) -> None:
-        grown = np.full(2 * size, NULL_INT, np.int64)
+        grown = np.full(size * 3 // 2, NULL_INT, np.int64)
         grown[: len(self.times_us)] = self.times_us
         self.times_us = grown
 
@@ -56,6 +57,20 @@ class LastTimes:
     def fill(self, slots: np.ndarray, now_us: int, column: int, out: np.ndarray) -> None:
         """Fill a column of a matrix with the seconds since; see `columns.fill_recency`."""
         fill_recency(self.times_us, as_int64(slots), now_us, column, out)
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Return the times as plain arrays that no later call changes: which slots have one, and those."""
+        is_known = self.times_us != NULL_INT
+        num_slots = len(is_known) - int(np.argmax(is_known[::-1])) if is_known.any() else 0
+        return {"is_known": is_known[:num_slots].copy(), "times_us": self.times_us[is_known]}
+
+    @classmethod
+    def restore(cls, arrays: dict[str, np.ndarray]) -> Self:
+        """Return last times that answer every read as those that made the snapshot."""
+        last = cls()
+        last.times_us = np.full(len(arrays["is_known"]), NULL_INT, np.int64)
+        last.times_us[arrays["is_known"]] = arrays["times_us"]
+        return last
 
 
 class KeptState:

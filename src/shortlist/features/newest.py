@@ -75,3 +75,8 @@ class Newest:
             codes = np.unique(np.concatenate(found))
             return codes[np.argsort(-rows[codes, self._place], kind="stable")[:n]]
         return found[0] if found else np.empty(0, np.int64)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the runs."""
+        return sum(moments_us.nbytes + codes.nbytes for moments_us, codes in self._runs)

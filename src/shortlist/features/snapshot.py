@@ -1,4 +1,7 @@
-"""Snapshots of the online state: one file of plain arrays, so that a restart is snapshot + log tail."""
+"""Snapshots of the online state: one file of plain arrays, so that a restart is snapshot + log tail.
+
+What the state holds is written, not the room that its arrays have left, and in few bytes: see `narrow`.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,12 @@ from shortlist.features.kernels.arena import TileArena
 from shortlist.features.kernels.attribution import Attribution
 from shortlist.features.kernels.key_index import PairIndex
 from shortlist.features.kernels.recent import RecentItems
+from shortlist.features.narrow import narrowed, widened
 from shortlist.features.resolve import Resolver
 from shortlist.features.vocabulary import Vocabulary
 
 FILE = "state.npz"
+_FORMAT = 2
 _HEADER = "header"
 _TEXTS_AT_ONCE = 4096
 
@@ -34,6 +39,7 @@ class SnapshotMismatch(ValueError):
 
 
 class _Header(msgspec.Struct, frozen=True):
+    format: int
     fingerprint: str
     last_seq: int
     last_log_time_us: int
@@ -49,7 +55,7 @@ def write_snapshot(folder: Path, fingerprint: str, position: tuple[int, int], ar
         arrays: the state, from `freeze`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    header = msgspec.json.encode(_Header(fingerprint, *position))
+    header = msgspec.json.encode(_Header(_FORMAT, fingerprint, *position))
     unfinished = folder / f"{FILE}.unfinished"
     with unfinished.open("wb") as file:
         np.savez(file, allow_pickle=False, **{_HEADER: np.frombuffer(header, np.uint8)}, **arrays)
@@ -73,6 +79,8 @@ def read_snapshot(folder: Path, fingerprint: str) -> tuple[tuple[int, int], Arra
         raise SnapshotMismatch(path, "expected a file, found none") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
         raise SnapshotMismatch(path, f"expected a whole file, it is damaged ({error})") from None
+    if header.format != _FORMAT:
+        raise SnapshotMismatch(path, f"expected format {_FORMAT}, it is of {header.format}")
     if header.fingerprint != fingerprint:
         raise SnapshotMismatch(
             path, f"expected declaration {fingerprint[:12]}, it is of {header.fingerprint[:12]}"
@@ -96,14 +104,14 @@ def freeze(resolver: Resolver, kept: KeptState) -> Callable[[], Arrays]:
     }
     attribution = resolver.labels.attribution.snapshot()
     arenas = [arena.copy() for arena in kept.arenas]
-    last_times = [last.times_us.copy() for last in kept.last_times]
+    last_times = [last.snapshot() for last in kept.last_times]
     histories = [history.copy() for history in kept.histories.values()]
 
     def arrays() -> Arrays:
         named: Arrays = {}
 
         def put(prefix: str, parts: Mapping[str, np.ndarray]) -> None:
-            named.update({f"{prefix}/{name}": part for name, part in parts.items()})
+            named.update({f"{prefix}/{name}": narrowed(part) for name, part in parts.items()})
 
         for name, table, size, num_texts, columns in tables:
             named[f"entity/{name}/ids"] = _packed(table.vocabulary, size)
@@ -115,8 +123,8 @@ def freeze(resolver: Resolver, kept: KeptState) -> Callable[[], Arrays]:
         put("attribution", attribution)
         for number, arena in enumerate(arenas):
             put(f"arena/{number}", arena.snapshot())
-        for number, times_us in enumerate(last_times):
-            named[f"last/{number}"] = times_us
+        for number, parts in enumerate(last_times):
+            put(f"last/{number}", parts)
         for number, history in enumerate(histories):
             put(f"history/{number}", history.snapshot())
         return named
@@ -129,17 +137,14 @@ def restore_arrays(arrays: Arrays, resolver: Resolver, kept: KeptState) -> None:
 
     def parts(prefix: str) -> Arrays:
         cut = len(prefix) + 1
-        return {name[cut:]: part for name, part in arrays.items() if name.startswith(f"{prefix}/")}
+        named = arrays.items()
+        return {name[cut:]: widened(part) for name, part in named if name.startswith(f"{prefix}/")}
 
     for name, table in resolver.tables.items():
         table.vocabulary.insert(_unpacked(arrays[f"entity/{name}/ids"]))
         for attribute, vocabulary in table.vocabularies.items():
             vocabulary.insert(_unpacked(arrays[f"entity/{name}/texts/{attribute}"]))
-        columns = {
-            attribute: arrays[f"entity/{name}/column/{attribute}"]
-            for attribute in table.entity.attribute_types
-        }
-        table.update(np.arange(len(table)), columns)
+        table.update(np.arange(len(table)), parts(f"entity/{name}/column"))
     for number, space in enumerate(resolver.key_spaces.values()):
         if space.pairs is not None:
             space.pairs = PairIndex.restore(parts(f"keys/{number}/pairs"))
@@ -150,7 +155,7 @@ def restore_arrays(arrays: Arrays, resolver: Resolver, kept: KeptState) -> None:
             track.windows_us, track.tiles_us, track.num_lanes, parts(f"arena/{number}")
         )
     for number in range(len(kept.last_times)):
-        kept.last_times[number] = LastTimes(arrays[f"last/{number}"])
+        kept.last_times[number] = LastTimes.restore(parts(f"last/{number}"))
     for number, (name, history) in enumerate(kept.plan.histories.items()):
         kept.histories[name] = RecentItems.restore(history.n, parts(f"history/{number}"))
 

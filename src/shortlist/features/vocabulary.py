@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -58,3 +59,11 @@ class Vocabulary:
     def texts(self, codes: Iterable[int] | None = None) -> list[str]:
         """Return the strings of some codes, or all of them in order."""
         return list(self._texts) if codes is None else [self._texts[code] for code in codes]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, each string and its number among them; it looks at every string."""
+        strings = sum(map(sys.getsizeof, self._texts))
+        return (
+            sys.getsizeof(self._codes) + sys.getsizeof(self._texts) + strings + len(self) * sys.getsizeof(1)
+        )

@@ -3,7 +3,7 @@
 The cosine of Linden, Smith & York ("Amazon.com recommendations", 2003) over visits weighed by how close they
 are, in time and in the user's sequence, as in the co-visitation matrices that won the OTTO challenge (2022).
 
-N visits, U users, I items, M neighbours kept an item, L history.
+N visits, U users, I items, R of them at once, M neighbours kept an item, L history.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from shortlist.declare.types import duration_us
 from shortlist.models.contract import Progress
 from shortlist.models.errors import require
+from shortlist.models.neighbours.lists import NeighbourLists, trimmed
 from shortlist.models.neighbours.sums import NeighbourSums
-from shortlist.models.retrieval import Interactions, RetrievalModel
+from shortlist.models.retrieval import NO_ITEM, Interactions, RetrievalModel
 
 _STEPS = 50  # how often a fit reports its progress
 
@@ -70,13 +71,16 @@ class CoVisitation(RetrievalModel):
         users_N, items_N = interactions.users[kept_N], interactions.items[kept_N]
         weights_N = interactions.weights[kept_N]
         squares_I = np.bincount(items_N, weights=weights_N.astype(np.float64) ** 2, minlength=num_items)
-        neighbours_IM = np.full((num_items, self.num_neighbours), -1, np.int32)
-        scores_IM = np.zeros((num_items, self.num_neighbours), np.float32)
         row_I, touched_I = np.zeros(num_items), np.empty(num_items, np.int32)
         bounds = np.linspace(0, num_items, _STEPS + 1).astype(np.int64)
         visits_of_item, item_starts = np.argsort(items_N, kind="stable"), _starts(items_N, num_items)
-        user_starts = _starts(users_N, interactions.num_users)
+        user_starts, times_N = _starts(users_N, interactions.num_users), interactions.times_us[kept_N]
+        norms_I, gap_decay_L = np.sqrt(squares_I), _decay(self.history, self.gap_half_life)
+        time_half_life_us = float(duration_us("CoVisitation.time_half_life", self.time_half_life))
+        blocks = []
         for step in range(_STEPS):
+            shape = (bounds[step + 1] - bounds[step], self.num_neighbours)
+            neighbours_RM, scores_RM = np.full(shape, NO_ITEM, np.int32), np.empty(shape, np.float32)
             fill_neighbours(
                 bounds[step],
                 bounds[step + 1],
@@ -85,20 +89,21 @@ class CoVisitation(RetrievalModel):
                 users_N,
                 user_starts,
                 items_N,
-                interactions.times_us[kept_N],
+                times_N,
                 weights_N,
-                np.sqrt(squares_I),
-                _decay(self.history, self.gap_half_life),
-                float(duration_us("CoVisitation.time_half_life", self.time_half_life)),
+                norms_I,
+                gap_decay_L,
+                time_half_life_us,
                 self.backward,
                 row_I,
                 touched_I,
-                neighbours_IM,
-                scores_IM,
+                neighbours_RM,
+                scores_RM,
             )
+            blocks.append(trimmed(neighbours_RM, scores_RM))
             if progress is not None:
                 progress(step + 1, _STEPS)
-        return FittedCoVisitation(neighbours_IM, scores_IM, self.gap_half_life)
+        return FittedCoVisitation(NeighbourLists.joined(blocks), self.gap_half_life)
 
 
 class FittedCoVisitation(NeighbourSums):
@@ -112,11 +117,10 @@ class FittedCoVisitation(NeighbourSums):
         Raises:
             ModelError: when there is no such item.
         """
-        known = len(self.neighbours)
+        known = self.num_items
         require(0 <= item < known, "similar", expected=f"an item 0..{known - 1}", received=item)
-        row = self.neighbours[item, : max(n, 0)]
-        num_known = int(np.count_nonzero(row >= 0))
-        return row[:num_known], self.similarity[item, :num_known]
+        items, scores = self.lists.of(item)
+        return items[: max(n, 0)], scores[: max(n, 0)]
 
 
 def _decay(length: int, half_life: float) -> NDArray[np.float64]:

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from shortlist.index.top import top_n
 from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelError, require
+from shortlist.models.files import frozen
+from shortlist.models.neighbours.lists import NeighbourLists, trimmed
 from shortlist.models.neighbours.sums import NeighbourSums
 from shortlist.models.retrieval import NO_ITEM, Interactions, RetrievalModel
 from shortlist.models.solvers.held_out_users import ALL_ALIKE, HALF_LIVES, best_by_held_out_users
@@ -41,7 +43,7 @@ class LinearAutoencoder(RetrievalModel):
     of 4 bytes in memory: 1.2 GB at 10,000 items, 2.7 GB at 15,000. A ridge too small for single precision,
     beside millions of people, takes double and five of them. Above, an item is predicted from the K =
     `num_predictors` items of the greatest cosine with it: the same where every two items meet and K is I - 1.
-    That takes I x (10 K + 2 M) numbers of 4 bytes, whatever the number of pairs.
+    That takes I x 10 K numbers of 4 bytes, whatever the number of pairs.
 
     Args:
         l2: the ridge; None chooses it in `fit`, by people left out, among 3 to 3,000.
@@ -84,11 +86,11 @@ class LinearAutoencoder(RetrievalModel):
             nonlocal done
             matrix_UI = user_item_matrix(data)
             solve = self._dense if data.num_items <= self.most_dense_items else self._sparse
-            neighbours_IM, weights_IM = solve(matrix_UI, l2)
+            lists = solve(matrix_UI, l2)
             done += 1
             if progress is not None:
                 progress(done, total)
-            return FittedLinearAutoencoder(neighbours_IM, weights_IM, self.gap_half_life or ALL_ALIKE)
+            return FittedLinearAutoencoder(lists, self.gap_half_life or ALL_ALIKE)
 
         l2, half_life = self._chosen(interactions, seed, fitted)
         done = total - 1
@@ -122,19 +124,16 @@ class LinearAutoencoder(RetrievalModel):
             )
         return l2, half_life
 
-    def _dense(self, matrix_UI: Any, l2: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def _dense(self, matrix_UI: Any, l2: float) -> NeighbourLists:
         num_items = matrix_UI.shape[1]
         if num_items == 0:  # of which LAPACK says that it cannot be inverted
-            return np.empty((0, self.num_neighbours), np.int32), np.empty(
-                (0, self.num_neighbours), np.float32
-            )
+            return NeighbourLists.joined([])
         gramian = matrix_UI.T @ matrix_UI
         is_known_I = gramian.diagonal() > 0
         inverse_II = _inverse(gramian, l2)
         del gramian  # two of the three matrices
         scale_I = -1.0 / inverse_II.diagonal()
-        neighbours_IM = np.full((num_items, self.num_neighbours), NO_ITEM, np.int32)
-        weights_IM = np.zeros((num_items, self.num_neighbours), np.float32)
+        blocks = []
         for start in range(0, num_items, _ROWS_AT_ONCE):
             rows = slice(start, min(start + _ROWS_AT_ONCE, num_items))
             # LAPACK fills the upper triangle; the lower one still holds the factor's place.
@@ -150,14 +149,22 @@ class LinearAutoencoder(RetrievalModel):
             strength_RI = np.abs(block_RI)
             strongest_RM, strength_RM = top_n(strength_RI, self.num_neighbours)
             is_kept_RM = strength_RM > 0
-            neighbours_IM[rows] = np.where(is_kept_RM, strongest_RM, NO_ITEM)
-            taken_RM = np.take_along_axis(block_RI, np.maximum(strongest_RM, 0), axis=1)
-            weights_IM[rows] = np.where(is_kept_RM, taken_RM, 0.0)
-        return neighbours_IM, weights_IM
+            weights_RM = np.take_along_axis(block_RI, np.maximum(strongest_RM, 0), axis=1)
+            blocks.append(trimmed(np.where(is_kept_RM, strongest_RM, NO_ITEM), weights_RM))
+        return NeighbourLists.joined(blocks)
 
-    def _sparse(self, matrix_UI: Any, l2: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        # compiled: heavy to import
-        from shortlist.models.neighbours.ridge import fill_co_occurrences, fit_items, keep_strongest
+    def _sparse(self, matrix_UI: Any, l2: float) -> NeighbourLists:
+        from shortlist.models.neighbours.ridge import keep_strongest, starts_of_kept  # compiled: heavy
+
+        near_IK, weights_IK = self._predictors(matrix_UI, l2)
+        starts = starts_of_kept(near_IK, weights_IK, self.num_neighbours)
+        neighbours_E, weights_E = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
+        keep_strongest(near_IK, weights_IK, starts, neighbours_E, weights_E)
+        return NeighbourLists(frozen(starts), frozen(neighbours_E), frozen(weights_E))
+
+    def _predictors(self, matrix_UI: Any, l2: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the nearest items of each, int32 [I, K], and the weights with which they predict it."""
+        from shortlist.models.neighbours.ridge import fill_co_occurrences, fit_items  # compiled: heavy
 
         num_items = matrix_UI.shape[1]
         matrix_IU = matrix_UI.T.tocsr()
@@ -182,10 +189,7 @@ class LinearAutoencoder(RetrievalModel):
         with ThreadPoolExecutor(num_processors()) as pool:
             list(pool.map(co_occur, range(_NUM_PARTS)))
             list(pool.map(fit, range(_NUM_PARTS)))
-        neighbours_IM = np.full((num_items, self.num_neighbours), NO_ITEM, np.int32)
-        weights_IM = np.zeros((num_items, self.num_neighbours), np.float32)
-        keep_strongest(near_IT[:, :num_predictors].copy(), weights_IK, neighbours_IM, weights_IM)
-        return neighbours_IM, weights_IM
+        return near_IT[:, :num_predictors].copy(), weights_IK
 
 
 def _inverse(gramian: Any, l2: float) -> NDArray[np.floating[Any]]:
@@ -225,4 +229,4 @@ class FittedLinearAutoencoder(NeighbourSums):
 
     def with_half_life(self, gap_half_life: float) -> FittedLinearAutoencoder:
         """Return the same weights, summed with another recency."""
-        return FittedLinearAutoencoder(self.neighbours, self.similarity, gap_half_life)
+        return FittedLinearAutoencoder(self.lists, gap_half_life)

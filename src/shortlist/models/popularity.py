@@ -62,12 +62,12 @@ class FittedPopularity(FittedRetrieval):
     def __init__(self, counts: NDArray[np.float32]) -> None:
         self.counts: NDArray[np.float32] = frozen(counts)
         self.num_items = len(counts)
-        self._order = np.argsort(-self.counts, kind="stable").astype(np.int32)
-        self._num_known = int(np.count_nonzero(self.counts))
+        known = np.flatnonzero(self.counts)
+        self._order = known[np.argsort(-self.counts[known], kind="stable")].astype(np.int32)
 
     def top(self, n: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the n most popular items and their scores, best first; items nobody touched are left out."""
-        items = self._order[: max(0, min(n, self._num_known))]
+        items = self._order[: max(0, n)]
         return items, self.counts[items]
 
     def scores(self, users: UserBatch) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from shortlist.releases.errors import ReleaseCorrupted, ReleaseForeign
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 
 ReleaseId = NewType("ReleaseId", str)

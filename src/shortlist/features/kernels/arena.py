@@ -28,7 +28,7 @@ from shortlist.features.kernels.segments import (
     repacked,
     with_room,
 )
-from shortlist.features.kernels.tiles import BEFORE_ALL, TOTALS, add_rows, compact_all, read_sums
+from shortlist.features.kernels.tiles import BEFORE_ALL, TILE, TOTALS, add_rows, compact_all, read_sums
 
 
 class TileArena:
@@ -139,12 +139,20 @@ class TileArena:
         return self._pool.nbytes + self._directory.nbytes
 
     def snapshot(self) -> dict[str, Int64s]:
-        """Return the state as plain contiguous arrays, compacted as of the last time added."""
-        compact_all(self._pool, self._directory, self._spans_us, self._latest_us)
+        """Return the state as plain contiguous arrays, compacted as of the last time added.
+
+        Keys up to the last with entries have a count; those with entries have totals, in their order. An
+        entry's tile is given as how many finest tiles it lies before that of the last time added.
+        """
+        num_keys = compact_all(self._pool, self._directory, self._spans_us, self._latest_us)
+        counts = self._directory[:num_keys, COUNT].copy()
+        entries = packed_rows(self._pool, self._directory)
+        finest_us = self._spans_us[TILE].min()
+        entries[:, 0] = self._latest_us // finest_us - entries[:, 0] // finest_us
         return {
-            "counts": self._directory[:, COUNT].copy(),
-            "totals": self._directory[:, TOTALS:].copy(),
-            "entries": packed_rows(self._pool, self._directory),
+            "counts": counts,
+            "totals": self._directory[:num_keys][counts > 0, TOTALS:],
+            "entries": entries,
             "latest_us": np.array([self._latest_us], dtype=np.int64),
         }
 
@@ -158,7 +166,9 @@ class TileArena:
         arena._directory = np.zeros((max(len(counts), 1), TOTALS + num_lanes), dtype=np.int64)
         arena._directory[: len(counts), START] = np.cumsum(counts) - counts
         arena._directory[: len(counts), COUNT] = counts
-        arena._directory[: len(counts), TOTALS:] = arrays["totals"]
-        arena._pool = repacked(as_int64(arrays["entries"]), arena._directory, arena._state)
+        arena._directory[: len(counts)][counts > 0, TOTALS:] = arrays["totals"]
         arena._latest_us = int(arrays["latest_us"][0])
+        entries, finest_us = arrays["entries"].copy(), arena._spans_us[TILE].min()
+        entries[:, 0] = (arena._latest_us // finest_us - entries[:, 0]) * finest_us
+        arena._pool = repacked(as_int64(entries), arena._directory, arena._state)
         return arena

@@ -1,8 +1,8 @@
 """Sum co-visits one row of the item-to-item matrix at a time, and read the rows that were kept, compiled.
 
-N interactions, U users, I items, M neighbours kept an item, L history.
+N interactions, U users, I items, R of them in a row, M neighbours kept an item, E kept of all, L history.
 The I x I matrix is never built: one dense row of I sums is filled and emptied for each item in turn
-(Gustavson 1978), so memory is N + I x M, whatever the number of pairs.
+(Gustavson 1978), so memory is N + I + R x M, whatever the number of pairs.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def fill_neighbours(
     backward: float,
     row_I: NDArray[np.float64],
     touched_I: NDArray[np.int32],
-    neighbours_IM: NDArray[np.int32],
-    scores_IM: NDArray[np.float32],
+    neighbours_RM: NDArray[np.int32],
+    scores_RM: NDArray[np.float32],
 ) -> None:
-    """Fill the rows of items first_item..last_item-1.
+    """Fill the rows of the R items first_item..last_item-1, best first; what is left free is not written.
 
     Visits lie sorted by user, then time; `user_starts` and `item_starts` bound a user's visits and an item's
     entries in `visits_of_item`. `row_I` comes in as zeros and goes out as zeros.
@@ -56,44 +56,47 @@ def fill_neighbours(
                     touched_I[num_touched] = items[other]
                     num_touched += 1
                 row_I[items[other]] += together
-        num_kept = 0
+        best_M, scores_M, num_kept = neighbours_RM[item - first_item], scores_RM[item - first_item], 0
         for index in range(num_touched):
             other_item = touched_I[index]
             score = float(np.float32(row_I[other_item] / (norms[item] * norms[other_item])))
             row_I[other_item] = 0.0
-            num_kept = keep_best(score, other_item, scores_IM[item], neighbours_IM[item], num_kept)
-        sort_kept(scores_IM[item], neighbours_IM[item], num_kept)
+            num_kept = keep_best(score, other_item, scores_M, best_M, num_kept)
+        sort_kept(scores_M, best_M, num_kept)
 
 
 @compiled
 def sum_over_history(
     history_L: NDArray[np.int32],
     recency_L: NDArray[np.float64],
-    neighbours_IM: NDArray[np.int32],
-    scores_IM: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    neighbours_E: NDArray[np.int32],
+    scores_E: NDArray[np.float32],
     allowed_bits: NDArray[np.uint8],
     best_items: NDArray[np.int32],
     best_scores: NDArray[np.float32],
 ) -> int:
     """Add the rows of a history, each times its recency; write the best sums, return their number.
 
-    Only items with their bit set, see `Allowed.bits`, are written; without any bits all count.
+    The neighbours of item i lie at starts[i] to starts[i + 1] - 1. Only items with their bit set, see
+    `Allowed.bits`, are written; without any bits all count.
     """
+    num_added = 0
+    for back in range(history_L.shape[0]):
+        num_added += starts[history_L[back] + 1] - starts[history_L[back]]
     num_slots = 16
-    while num_slots < 2 * history_L.shape[0] * neighbours_IM.shape[1]:
+    while num_slots < 2 * num_added:
         num_slots *= 2
     slot_items = np.full(num_slots, np.int32(-1))  # a hash table with open addressing
     slot_sums = np.zeros(num_slots)
     for back in range(history_L.shape[0]):
-        for column in range(neighbours_IM.shape[1]):
-            item = neighbours_IM[history_L[back], column]
-            if item < 0:
-                break
+        for entry in range(starts[history_L[back]], starts[history_L[back] + 1]):
+            item = neighbours_E[entry]
             place = (int(item) * 2_654_435_761) & (num_slots - 1)
             while slot_items[place] != item and slot_items[place] >= 0:
                 place = (place + 1) & (num_slots - 1)
             slot_items[place] = item
-            slot_sums[place] += recency_L[back] * scores_IM[history_L[back], column]
+            slot_sums[place] += recency_L[back] * scores_E[entry]
     num_kept = 0
     for slot in range(num_slots):
         item = slot_items[slot]

@@ -1,6 +1,6 @@
 """Fit a linear autoencoder one item at a time, each from the items near it alone, compiled.
 
-U users, I items, T co-occurring items known of an item, K of them that predict it, M weights kept an item.
+U users, I items, T co-occurring items known of an item, K of them that predict it, E weights kept of all.
 The I x I matrix is never built: one dense row of I sums is filled and emptied for each item in turn, and its
 T largest entries are kept, so memory is I x (T + M) and what a thread solves at a time, K x K.
 """
@@ -99,15 +99,33 @@ def fit_items(
 
 
 @compiled
+def starts_of_kept(
+    near_IK: NDArray[np.int32], weights_IK: NDArray[np.float32], most: int
+) -> NDArray[np.int64]:
+    """Return where the list of each item starts, int64 [I + 1], if it keeps at most so many weights."""
+    starts = np.zeros(near_IK.shape[0] + 1, np.int64)
+    for item in range(near_IK.shape[0]):
+        for place in range(near_IK.shape[1]):
+            near = near_IK[item, place]
+            if near >= 0 and weights_IK[item, place] != 0.0:
+                starts[near + 1] += 1
+    for item in range(near_IK.shape[0]):
+        starts[item + 1] = starts[item] + min(starts[item + 1], most)
+    return starts
+
+
+@compiled
 def keep_strongest(
     near_IK: NDArray[np.int32],
     weights_IK: NDArray[np.float32],
-    neighbours_IM: NDArray[np.int32],
-    similarity_IM: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    neighbours_E: NDArray[np.int32],
+    weights_E: NDArray[np.float32],
 ) -> None:
-    """Turn what predicts an item into what an item predicts: the M greatest weights of either sign, in order.
+    """Turn what predicts an item into what an item predicts: its greatest weights of either sign, in order.
 
-    `neighbours_IM` comes in as -1. While they are sorted by strength, an item's last bit is the sign.
+    `starts` is from `starts_of_kept`, and E where it ends. While they are sorted by strength, an item's last
+    bit is the sign.
     """
     num_items = near_IK.shape[0]
     num_kept_I = np.zeros(num_items, np.int64)
@@ -117,16 +135,18 @@ def keep_strongest(
             if near >= 0 and weight != 0.0:
                 signed = 2 * item + (1 if weight < 0.0 else 0)
                 strength = float(np.float32(abs(weight)))
+                first, last = starts[near], starts[near + 1]
                 num_kept_I[near] = keep_best(
-                    strength, signed, similarity_IM[near], neighbours_IM[near], num_kept_I[near]
+                    strength, signed, weights_E[first:last], neighbours_E[first:last], num_kept_I[near]
                 )
     for item in range(num_items):
-        sort_kept(similarity_IM[item], neighbours_IM[item], num_kept_I[item])
-        for place in range(num_kept_I[item]):
-            signed = neighbours_IM[item, place]
-            neighbours_IM[item, place] = signed // 2
-            if signed % 2 == 1:
-                similarity_IM[item, place] = -similarity_IM[item, place]
+        first, last = starts[item], starts[item + 1]
+        sort_kept(weights_E[first:last], neighbours_E[first:last], num_kept_I[item])
+    for entry in range(neighbours_E.shape[0]):
+        signed = neighbours_E[entry]
+        neighbours_E[entry] = signed // 2
+        if signed % 2 == 1:
+            weights_E[entry] = -weights_E[entry]
 
 
 @compiled

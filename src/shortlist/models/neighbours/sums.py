@@ -1,6 +1,6 @@
 """What item-to-item models share once they are fitted: rows of neighbours, summed over a history.
 
-B users asked for, I items, M neighbours kept an item, L history, n wanted.
+B users asked for, I items, L history, n wanted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from shortlist.index.allowed import Allowed
 from shortlist.models.errors import ModelFileError
-from shortlist.models.files import frozen, read_array, read_description, write_array, write_description
+from shortlist.models.files import read_description, write_description
+from shortlist.models.neighbours.lists import NeighbourLists
 from shortlist.models.retrieval import NO_ITEM, FittedRetrieval, UserBatch
 
 _ALL = np.empty(0, np.uint8)
@@ -23,18 +24,14 @@ class NeighbourSums(FittedRetrieval):
     """The neighbours of each item.
 
     Args:
-        neighbours: int32 [I, M], -1 after the last one.
-        similarity: float32 [I, M], 0 after the last one; below 0 where one item speaks against another.
+        lists: of items 0..I-1; a score is below 0 where one item speaks against another.
         gap_half_life: how fast a history's older items count less, in places.
     """
 
-    def __init__(
-        self, neighbours: NDArray[np.int32], similarity: NDArray[np.float32], gap_half_life: float
-    ) -> None:
-        self.neighbours: NDArray[np.int32] = frozen(neighbours)
-        self.similarity: NDArray[np.float32] = frozen(similarity)
+    def __init__(self, lists: NeighbourLists, gap_half_life: float) -> None:
+        self.lists = lists
         self.gap_half_life = gap_half_life
-        self.num_items = len(neighbours)
+        self.num_items = len(lists)
 
     def score_history(
         self, items: NDArray[np.int32], n: int, allowed: Allowed | None = None
@@ -52,14 +49,15 @@ class NeighbourSums(FittedRetrieval):
         """
         from shortlist.models.neighbours.co_visits import sum_over_history  # compiled: heavy to import
 
-        known_L = (items >= 0) & (items < len(self.neighbours))
+        known_L = (items >= 0) & (items < self.num_items)
         recency_L = np.exp2(-np.arange(len(items)) / self.gap_half_life)[known_L]
         best_items, best_scores = np.empty(max(n, 0), np.int32), np.empty(max(n, 0), np.float32)
         num_found = sum_over_history(
             items[known_L].astype(np.int32),
             recency_L,
-            self.neighbours,
-            self.similarity,
+            self.lists.starts,
+            self.lists.items,
+            self.lists.scores,
             _ALL if allowed is None else allowed.below(self.num_items).bits,
             best_items,
             best_scores,
@@ -87,20 +85,14 @@ class NeighbourSums(FittedRetrieval):
         return items_BN, scores_BN
 
     def save(self, folder: Path) -> None:
-        """Write `model.json`, `neighbours.npy` and `similarity.npy`."""
+        """Write `model.json` and the lists."""
         write_description(folder, self.kind, gap_half_life=self.gap_half_life)
-        write_array(folder, "neighbours", self.neighbours)
-        write_array(folder, "similarity", self.similarity)
+        self.lists.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; raises `ModelFileError` when it is damaged."""
-        description = read_description(folder, cls.kind, gap_half_life=(int, float))
-        neighbours = read_array(folder, "neighbours", np.int32, (None, None))
-        similarity = read_array(folder, "similarity", np.float32, neighbours.shape)
-        num_items = len(neighbours)
-        if neighbours.size and not (neighbours.min() >= -1 and neighbours.max() < num_items):
-            raise ModelFileError(f"{folder}: expected neighbours -1..{num_items - 1}.")
-        if not np.isfinite(similarity).all() or not description["gap_half_life"] > 0:
-            raise ModelFileError(f"{folder}: expected finite scores and a positive half-life.")
-        return cls(neighbours, similarity, description["gap_half_life"])
+        """Map what `save` wrote; raises `ModelFileError` when it is damaged."""
+        half_life = read_description(folder, cls.kind, gap_half_life=(int, float))["gap_half_life"]
+        if not half_life > 0:
+            raise ModelFileError(f"{folder}: expected a positive half-life, received {half_life}.")
+        return cls(NeighbourLists.load(folder), half_life)
