@@ -21,7 +21,6 @@ from shortlist.pipeline.record import Record
 from shortlist.pipeline.trace import StageTrace
 from shortlist.stages.contract import Items, Query, Source
 
-
 _WEIGHT = 0.02  # of one request in what is usual
 
 
