@@ -51,10 +51,10 @@ def home(*sources):
 
 def test_what_the_features_leave_is_parted_among_the_labels():
     alone = ranker_budget(home(sl.Popular()), 4.0)
-    assert (alone.ms, alone.labels) == (pytest.approx(15.0 - 4.0), ("liked",))
+    assert (alone.ms, alone.labels) == (pytest.approx(12.5 - 4.0), ("liked",))
     assert ranker_budget(home(sl.Popular()), 99.0).ms == 0.0
     shared = ranker_budget(replace(video_app.surfaces["home"], slo=sl.SLO(p99_ms=50)), 5.0)
-    assert shared.ms == pytest.approx(10.0 / len(shared.labels))
+    assert shared.ms == pytest.approx(7.5 / len(shared.labels))
 
 
 def test_a_rung_is_timed_on_what_the_sources_propose_at_most():

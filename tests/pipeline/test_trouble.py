@@ -57,7 +57,7 @@ class TestSources:
         shop = workshop(lambda town: [bad.HangingSource(gate), bad.FixedSource((7, 8))], p99_ms=BUDGET_MS)
         first = ask(shop)
         assert first.items.tolist() == [7, 8]
-        assert first.degraded[0].startswith("source HangingSource: late after 1")
+        assert first.degraded[0].startswith("source HangingSource: late after 2")
         started_s = time.perf_counter()
         for _ in range(30):
             answer = ask(shop)

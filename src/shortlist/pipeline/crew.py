@@ -106,34 +106,54 @@ class Call(Generic[T]):
         return Outcome(self._value, None if self._error is None else told(self._error), elapsed_ms)
 
 
+class _Idle:
+    """The workers that wait for a call, the last one to have worked last."""
+
+    def __init__(self) -> None:
+        self.workers: list[SimpleQueue[Callable[[], None] | None]] = []
+        self.is_dismissed = False
+
+    def dismiss(self) -> None:
+        """Tell all of them to leave, and those who come later."""
+        self.is_dismissed = True
+        while self.workers:
+            self.workers.pop().put(None)
+
+
 class Crew:
-    """A pool of daemon threads that grows to the calls under way at once, and ends with its owner."""
+    """A pool of daemon threads that grows to the calls under way at once, and ends with its owner.
+
+    The thread that worked last works next: it is the one that a processor still knows.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._idle = threading.Semaphore(0)
-        # Workers hold the queue, not the crew: once nobody can send work they are told to leave.
-        weakref.finalize(self, self._calls.put, None)
+        self._idle = _Idle()
+        # Workers hold the list, not the crew: once nobody can send work they are told to leave.
+        weakref.finalize(self, self._idle.dismiss)
 
     def start(self, work: Callable[[], T]) -> Call[T]:
         """Start a piece of work on an idle thread, or on a new one when none is idle."""
         call = Call(work)
-        self._calls.put(call.run)
-        if not self._idle.acquire(blocking=False):
+        try:
+            calls = self._idle.workers.pop()
+        except IndexError:
+            calls = SimpleQueue()
             worker = threading.Thread(
-                target=_work, args=(self._calls, self._idle), name=f"{self._name}-worker", daemon=True
+                target=_work, args=(calls, self._idle), name=f"{self._name}-worker", daemon=True
             )
             worker.start()
+        calls.put(call.run)
         return call
 
 
-def _work(calls: SimpleQueue[Callable[[], None] | None], idle: threading.Semaphore) -> None:
+def _work(calls: SimpleQueue[Callable[[], None] | None], idle: _Idle) -> None:
     while (run := calls.get()) is not None:
         run()
         del run  # an idle thread must keep nothing of the last request alive
-        idle.release()
-    calls.put(None)  # for the next one
+        idle.workers.append(calls)
+        if idle.is_dismissed:
+            idle.dismiss()
 
 
 def told(error: BaseException) -> str:

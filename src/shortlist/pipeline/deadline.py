@@ -6,10 +6,10 @@ import math
 import time
 from dataclasses import dataclass
 
-SOURCES_BY = 0.35
-FILTERS_BY = 0.50
-RANKER_BY = 0.80
-RERANKERS_BY = 0.90
+SOURCES_BY = 0.50
+FILTERS_BY = 0.60
+RANKER_BY = 0.85
+RERANKERS_BY = 0.92
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Deadlines:
     """Moments of `time.perf_counter`, in seconds.
 
     They are shares of the budget from its start, not lengths of time, so that what one phase saves
-    the next may use: sources end by 35 %, filters by 50 %, features and ranker together by 80 %,
-    re-rankers by 90 %. The last tenth belongs to the answer itself and to whoever sends it.
+    the next may use: sources end by 50 %, filters by 60 %, features and ranker together by 85 %,
+    re-rankers by 92 %. What is left belongs to the answer itself and to whoever sends it.
     """
 
     sources_s: float
