@@ -11,6 +11,7 @@ import gc
 import select
 import selectors
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -99,7 +100,8 @@ class _Drive:
         self._is_event: list[bool] = schedule.is_event.tolist()
         self._requests, self._tell = requests, tell
         self._warm_up_s, self._timeout_s = warm_up_s, timeout_s
-        self._free = [Connection(address) for _ in range(num_connections)]
+        # Taken in turn: a server of several processes is then asked evenly.
+        self._free = deque(Connection(address) for _ in range(num_connections))
         self._under_way: dict[Connection, int] = {}  # which arrival; oldest first, for sends are in order
         self._selector = selectors.DefaultSelector()
         self._outcome = Outcome()
@@ -146,7 +148,7 @@ class _Drive:
         self._outcome.num_events_sent += is_event
         self._outcome.num_sent += not is_event
         message = self._requests.event() if is_event else self._requests.recommend()
-        connection = self._free.pop()
+        connection = self._free.popleft()
         if connection.is_open and connection.is_spent:
             self._drop(connection)
         is_new = not connection.is_open
