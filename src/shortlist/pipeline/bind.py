@@ -11,7 +11,7 @@ from shortlist.pipeline.eligible import Eligible
 from shortlist.pipeline.errors import FunnelError
 from shortlist.pipeline.fallback import Fallback
 from shortlist.pipeline.named import Named, stage_names
-from shortlist.pipeline.passage import Phases
+from shortlist.pipeline.phases import Phases
 from shortlist.pipeline.rank import Ranker
 from shortlist.pipeline.retrieve import Retrieve
 from shortlist.pipeline.standby import Standby

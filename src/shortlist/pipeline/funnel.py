@@ -27,7 +27,8 @@ from shortlist.pipeline.bind import bind
 from shortlist.pipeline.crew import Crew
 from shortlist.pipeline.deadline import Deadlines, time_left_s
 from shortlist.pipeline.numbering import item_codes
-from shortlist.pipeline.passage import Passage, Phases
+from shortlist.pipeline.passage import Passage
+from shortlist.pipeline.phases import Phases
 from shortlist.pipeline.record import Record
 from shortlist.pipeline.why_not import Why, explain
 from shortlist.stages.contract import Items, Query

@@ -11,51 +11,26 @@ So a healthy request is one call on one thread, and one that meets a stage that 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Callable
 from functools import partial
 
 from shortlist.pipeline.crew import Crew
 from shortlist.pipeline.deadline import Deadlines
-from shortlist.pipeline.eligible import Eligible
 from shortlist.pipeline.leg import Hold, Leg, Place, TakenOver
 from shortlist.pipeline.merge import Candidates
-from shortlist.pipeline.named import Named
 from shortlist.pipeline.narrow import NOBODY, Narrowing
-from shortlist.pipeline.rank import Ranker, Ranking, in_source_order
+from shortlist.pipeline.phases import Phase, Phases
+from shortlist.pipeline.rank import Ranking, in_source_order
 from shortlist.pipeline.rearrange import Rearranging
 from shortlist.pipeline.record import Record
-from shortlist.pipeline.retrieve import Retrieval, Retrieve
-from shortlist.pipeline.standby import Standby
+from shortlist.pipeline.retrieve import Retrieval
 from shortlist.pipeline.trace import StageTrace
-from shortlist.stages.contract import Filter, Query, Reranker, Slate
+from shortlist.stages.contract import Query, Slate
 
 FALLBACK = "fallback"
 """The stand-in for sources that brought nothing: the most popular items, see `fallback`."""
 
 _GRACE = 0.05  # of the budget: a stage that began just before its deadline is not stuck yet
-
-
-class Phase(IntEnum):
-    """Where a request is."""
-
-    SOURCES = 0
-    FILTERS = 1
-    RANKER = 2
-    RERANKERS = 3
-
-
-@dataclass(frozen=True)
-class Phases:
-    """What a surface does, what it shows when all else fails, and what its conditions let pass."""
-
-    retrieve: Retrieve
-    filters: Sequence[Named[Filter]]
-    ranker: Ranker | None
-    rerankers: Sequence[Named[Reranker]]
-    standby: Standby
-    eligible: Eligible | None
 
 
 class Passage:

@@ -10,19 +10,18 @@ sum over windows of (W / T + 2) entries, however many events it has: `tiles` say
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from itertools import pairwise
 from typing import Self
 
 import numpy as np
 
-from shortlist.features.kernels.arrays import Int64s, as_int64, grown, is_nearly_full, with_headroom
+from shortlist.features.kernels.arrays import Int64s, as_int64, grown
 from shortlist.features.kernels.columns import Float32s, Float64s, fill_windowed
+from shortlist.features.kernels.segmented import Segmented
 from shortlist.features.kernels.segments import (
     COUNT,
     START,
     UNBOUNDED,
-    USED,
     new_state,
     packed_rows,
     repacked,
@@ -31,7 +30,7 @@ from shortlist.features.kernels.segments import (
 from shortlist.features.kernels.tiles import BEFORE_ALL, TILE, TOTALS, add_rows, compact_all, read_sums
 
 
-class TileArena:
+class TileArena(Segmented):
     """The state of one key space's windowed sums. Not thread-safe: its owner serialises the calls."""
 
     def __init__(self, windows_us: Sequence[int], tiles_us: Sequence[int], num_lanes: int) -> None:
@@ -98,20 +97,6 @@ class TileArena:
         """Fill the columns of a program, read as by `read`; see `columns.fill_windowed`."""
         keys = as_int64(keys)
         fill_windowed(self._pool, self._directory, self._spans_us, keys, now_us, program, priors, out)
-
-    def copy(self) -> Self:
-        """Return an arena of its own arrays, which no later call of this one changes."""
-        other = copy(self)
-        other._pool, other._directory = self._pool.copy(), self._directory.copy()
-        other._state = self._state.copy()
-        return other
-
-    def make_room(self, num_keys: int) -> None:
-        """Grow before `add` must, if little is left: arrays are replaced, so that a reader's stay whole."""
-        if is_nearly_full(num_keys, len(self._directory)):
-            self._directory = with_headroom(self._directory)
-        if is_nearly_full(int(self._state[USED]), len(self._pool)):
-            self._pool = with_headroom(self._pool)
 
     def release(self, now_us: int) -> int:
         """Merge what no window can tell apart, forget keys that no window reaches; return the bytes freed."""

@@ -8,19 +8,18 @@ it overflows, n at most. Only then does a new item overwrite the oldest.
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Self
 
 import numpy as np
 
 from shortlist.compiled import compiled
-from shortlist.features.kernels.arrays import Int64s, as_int64, grown, is_nearly_full, with_headroom
+from shortlist.features.kernels.arrays import Int64s, as_int64, grown
+from shortlist.features.kernels.segmented import Segmented
 from shortlist.features.kernels.segments import (
     COUNT,
     NUM_SEGMENT_COLUMNS,
     SIZE_CLASS,
     START,
-    USED,
     capacity_of,
     enlarge,
     new_state,
@@ -34,7 +33,7 @@ ITEM, TIME = 0, 1
 NO_MAX_AGE = -1
 
 
-class RecentItems:
+class RecentItems(Segmented):
     """The last `n` items of each key, repeats included. Not thread-safe."""
 
     def __init__(self, n: int) -> None:
@@ -82,20 +81,6 @@ class RecentItems:
         out = np.empty((len(keys), self.n), dtype=np.int64)
         _read(self._pool, self._directory, as_int64(keys), now_us, max_age_us, out)
         return out
-
-    def copy(self) -> Self:
-        """Return a structure of its own arrays, which no later call of this one changes."""
-        other = copy(self)
-        other._pool, other._directory = self._pool.copy(), self._directory.copy()
-        other._state = self._state.copy()
-        return other
-
-    def make_room(self, num_keys: int) -> None:
-        """Grow before `add` must, if little is left: arrays are replaced, so that a reader's stay whole."""
-        if is_nearly_full(num_keys, len(self._directory)):
-            self._directory = with_headroom(self._directory)
-        if is_nearly_full(int(self._state[USED]), len(self._pool)):
-            self._pool = with_headroom(self._pool)
 
     def release(self, now_us: int, max_age_us: int = NO_MAX_AGE) -> int:
         """Forget items older than `max_age_us`, shrink; return the bytes freed."""
