@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from shortlist.declare.app import App
 from shortlist.features.online import OnlineState
 from shortlist.log.sqlite import now_us
@@ -23,6 +25,7 @@ from shortlist.stages.contract import Items, Query
 
 _PATIENCE_MS = 60_000.0
 _PAUSE_S = 0.001
+_WARM_USERS = 8
 
 _logger = logging.getLogger(__name__)
 
@@ -115,11 +118,12 @@ class Loader:
         return Serving(id, funnels, _similar(artifacts, codes))
 
     def _warm(self, funnel: Funnel) -> None:
-        """Answer for nobody and for somebody, so that no request waits for a compiler or a page.
+        """Answer for nobody and for some, so that no request waits for a compiler or a page.
 
         Twice: the second time shows which sources are quick.
         """
-        for user in 2 * (-1, 0)[: 1 + bool(len(self._state.users))]:
+        some = np.unique(np.linspace(0, len(self._state.users) - 1, _WARM_USERS, dtype=np.int64))
+        for user in 2 * [-1, *some[some >= 0].tolist()]:
             time_us = self._state.moment(now_us())
             query = Query(user, funnel.surface.k, time_us, {}, seed=0, state=self._state)
             # A stage that hangs must not keep whoever follows the pointer for ever.
