@@ -83,7 +83,7 @@ def test_ladder_prints_and_writes_the_sheet_and_publishes(project):
     )
     for name in (
         "home: rungs for engaged",
-        "the rest of 15 ms",
+        "the rest of 12.5 ms",
         "RAM MB",
         "chosen",
         "home: sources",

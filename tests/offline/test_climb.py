@@ -83,7 +83,7 @@ def test_a_rung_over_the_budget_cannot_be_chosen(measured):
     (part,) = [part for part in report.sheet.parts if part.label == "liked"]
     assert part.num_candidates == 1000, "one source does not say how many it proposes"
     assert 0 < part.budget_ms < 15.0
-    assert "the rest of 15 ms" in part.notes[0]
+    assert "the rest of 12.5 ms" in part.notes[0]
     slow, fast = line(report, "Sleeper"), line(report, "Logistic")
     assert slow.p99_ms >= 1000 * SLEEP_S
     assert (slow.verdict, slow.is_chosen) == ("over budget", False)
