@@ -112,8 +112,9 @@ class Passage:
                 self._go_on(leg, Phase.RANKER)
             if self._phase is Phase.RANKER:
                 slate = self._ranked(leg)
-                self._go_on(leg, Phase.RERANKERS)
-                self._start_rearranging(slate)
+                with leg:
+                    leg.place = None
+                    self._start_rearranging(slate)
             assert self._rearranging is not None
             self._rearranging.run(leg, self._query)
             with leg:
@@ -161,7 +162,8 @@ class Passage:
         with leg:
             self._narrowing = narrowing
         narrowing.run(leg, self._query)
-        self._kept = narrowing.kept
+        with leg:
+            self._kept = narrowing.kept
         return narrowing.is_trouble
 
     def _ranked(self, leg: Leg) -> Slate:
@@ -175,6 +177,7 @@ class Passage:
         return ranking.slate
 
     def _start_rearranging(self, slate: Slate) -> None:
+        self._begin(Phase.RERANKERS)
         self._rearranging = Rearranging(self._phases.rerankers, slate, self.record)
 
     def _stand_by(self) -> None:
@@ -218,7 +221,6 @@ class Passage:
         else:
             assert self._ranking is not None
             self._ranking.give_up(place)
-        self._begin(Phase.RERANKERS)
         self._start_rearranging(in_source_order(self._kept))
 
     def _end(self, leg: Leg) -> None:
