@@ -15,6 +15,23 @@ from shortlist.declare.types import default_tile_us, duration_text, duration_us
 KEY_TYPES = ("str", "bool")
 
 
+def named_attribute(thing: str, attribute: object, mend: str) -> Attribute:
+    """Return an attribute that names something, so that ids can be grouped by it.
+
+    Raises:
+        DeclarationError: when it is no attribute, or one that is measured rather than named.
+    """
+    if isinstance(attribute, Attribute) and attribute.type in KEY_TYPES:
+        return attribute
+    kind = f" ({attribute.type})" if isinstance(attribute, Attribute) else ""
+    raise DeclarationError(
+        thing,
+        expected=f"an attribute of type {' or '.join(KEY_TYPES)}",
+        received=f"{attribute!r}{kind}",
+        mend=mend,
+    )
+
+
 def windows_of(thing: str, window: str | Iterable[str], tile: str | None) -> list[tuple[str, int, int]]:
     """Return each window as it is printed, with its length and its tile in microseconds."""
     texts = [window] if isinstance(window, str) or not isinstance(window, Iterable) else list(window)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 from shortlist.declare.entities import Entity
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.expressions import Attribute
-from shortlist.declare.feature_checks import KEY_TYPES
+from shortlist.declare.feature_checks import named_attribute
 from shortlist.declare.features import Feature
 from shortlist.declare.labels import Label
 
@@ -186,22 +186,17 @@ def declare_surface(
 def _checked_segment(thing: str, segment: object, user: Entity) -> Attribute | None:
     if segment is None:
         return None
-    if not isinstance(segment, Attribute) or segment.type not in KEY_TYPES:
-        kind = f" ({segment.type})" if isinstance(segment, Attribute) else ""
-        raise DeclarationError(
-            thing,
-            expected=f"an attribute of type {' or '.join(KEY_TYPES)}",
-            received=f"{segment!r}{kind}",
-            mend="Divide users by a name, as in user.country; declare a number that is a name as str.",
-        )
-    if segment.entity is not user:
+    attribute = named_attribute(
+        thing, segment, "Divide users by a name, as in user.country; declare a number that is a name as str."
+    )
+    if attribute.entity is not user:
         raise DeclarationError(
             thing,
             expected=f"an attribute of {user}, who chooses",
-            received=str(segment),
+            received=str(attribute),
             mend=f"{user} has {sorted(user.attributes)}.",
         )
-    return segment
+    return attribute
 
 
 def _prints(stage: object) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shortlist.declare.app import App
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.expressions import Attribute
-from shortlist.declare.feature_checks import KEY_TYPES
+from shortlist.declare.feature_checks import named_attribute
 from shortlist.stages.contract import Items, Query
 
 
@@ -21,14 +21,8 @@ def check_nominal(thing: str, attribute: object) -> None:
     Raises:
         DeclarationError: when it is no attribute, or one that is measured rather than named.
     """
-    if not isinstance(attribute, Attribute) or attribute.type not in KEY_TYPES:
-        kind = f" ({attribute.type})" if isinstance(attribute, Attribute) else ""
-        raise DeclarationError(
-            thing,
-            expected=f"an attribute of type {' or '.join(KEY_TYPES)}",
-            received=f"{attribute!r}{kind}",
-            mend="Group by a name, as in video.creator; declare a number that is a name as str.",
-        )
+    mend = "Group by a name, as in video.creator; declare a number that is a name as str."
+    named_attribute(thing, attribute, mend)
 
 
 def check_of_item(thing: str, app: App, attribute: Attribute) -> None:
