@@ -122,3 +122,17 @@ assert len(os.listdir("/proc/self/task")) == before
         pytest.skip("threads are counted in /proc")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("codes", ["sq8", "bf16"])
+def test_a_catalogue_of_mostly_equal_vectors_is_read_back(tmp_path, codes):
+    """Items that nobody touched are all zeros: most of the lists asked for would be empty."""
+    random = np.random.default_rng(4)
+    vectors = np.zeros((4000, WIDTH), np.float32)
+    vectors[:400] = random.normal(size=(400, WIDTH))
+    queries = random.normal(size=(20, WIDTH)).astype(np.float32)
+    built = InvertedLists.build(vectors, queries, num_lists=1024, codes=codes, num_probes=2000, tuned_n=50)
+    assert built.num_lists <= 401
+    built.save(tmp_path)
+    read = load_index(tmp_path)
+    assert recall_of(read, ExactIndex(vectors), queries, 50) == 1.0

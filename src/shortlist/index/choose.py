@@ -20,7 +20,7 @@ from shortlist.index.report import IndexReport
 EXACT_UP_TO = 50_000
 """Items up to which looking at all of them is quick enough, and needs nothing built."""
 
-_MOST_QUERIES = 400
+_LEAST_QUERIES, _MOST_QUERIES = 20, 400
 _MOST_PROBED = 4  # one list of so many; where more are needed, lists save too little
 _SAFE = 0.2  # how far towards 1 recall is tuned above what is asked for, as other queries will differ
 
@@ -48,7 +48,7 @@ def choose_index(
     Args:
         vectors: float32 [I, D].
         queries: float32 [B, D] such as will be asked; some hundred. With fewer than 20 nothing can be
-            measured: the index is exact.
+            measured: the index must be exact.
         memory_bytes: most that searches may go through; None for no limit. The vectors themselves stay on
             disk beside lists, and of those a search reads the few that it returns.
         target_recall: share of the exact n to be found.
@@ -57,7 +57,7 @@ def choose_index(
         seed: of everything random.
 
     Raises:
-        IndexBudgetError: when nothing fits.
+        IndexBudgetError: when nothing fits, or only lists would that cannot be measured.
     """
     started_s = time.perf_counter()
     exact = ExactIndex(vectors)
@@ -65,8 +65,13 @@ def choose_index(
     asked = np.asarray(queries, np.float32)[drawn]
     tuning, held_out = asked[::2], asked[1::2]
     is_exact_possible = memory_bytes is None or exact.num_bytes <= memory_bytes
-    if is_exact_possible and (exact.num_items <= exact_up_to or len(asked) < 20):
+    if is_exact_possible and (exact.num_items <= exact_up_to or len(asked) < _LEAST_QUERIES):
         return _reported(exact, exact, held_out, n, started_s)
+    if len(asked) < _LEAST_QUERIES:
+        raise IndexBudgetError(
+            f"queries: expected {_LEAST_QUERIES} or more, to measure what lists of {memory_bytes:,} bytes "
+            f"find, received {len(asked)}. Pass more, or raise memory_bytes to {exact.num_bytes:,}."
+        )
     best: StoredIndex | None = None
     for codes in CODES:
         lists = InvertedLists.build(

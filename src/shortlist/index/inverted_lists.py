@@ -98,7 +98,7 @@ class InvertedLists(StoredIndex):
         Args:
             vectors: float32 [I, D], more of them than lists.
             queries: float32 [B, D] as will be asked; they decide how it is cut.
-            num_lists: K.
+            num_lists: K at most; fewer where many vectors are equal.
             codes: of `CODES`.
             num_probes: see above.
             tuned_n: see above.
@@ -107,6 +107,7 @@ class InvertedLists(StoredIndex):
         import faiss
 
         cut = partition(vectors, queries, num_lists, seed)
+        num_lists = len(cut.means)
         coarse = faiss.IndexFlatIP(_aligned(vectors.shape[1]))
         coarse.add(_padded(cut.means))
         lists = faiss.IndexIVFScalarQuantizer(
@@ -117,7 +118,9 @@ class InvertedLists(StoredIndex):
         lists.sq.train(padded_ID)
         lists.is_trained = True
         lists.add_core(len(padded_ID), faiss.swig_ptr(padded_ID), None, faiss.swig_ptr(cut.lists))
-        return cls(vectors, lists, cut.spreads, codes=codes, num_probes=num_probes, tuned_n=tuned_n)
+        return cls(
+            vectors, lists, cut.spreads, codes=codes, num_probes=min(num_probes, num_lists), tuned_n=tuned_n
+        )
 
     @property
     def name(self) -> str:

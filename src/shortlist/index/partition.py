@@ -28,7 +28,7 @@ _TRIAL_RECALL = 0.95
 
 @dataclass(frozen=True)
 class Partition:
-    """K lists.
+    """K lists, none of them empty.
 
     Args:
         means: of the vectors in each list, float32 [K, D].
@@ -60,7 +60,7 @@ def with_length(queries_BD: NDArray[np.float32]) -> NDArray[np.float32]:
 def partition(
     vectors_ID: NDArray[np.float32], queries_BD: NDArray[np.float32], num_lists: int, seed: int
 ) -> Partition:
-    """Cut a catalogue by direction or by place, whichever suits these queries on a sample.
+    """Cut a catalogue into at most so many lists, by direction or by place, as suits these queries.
 
     By direction, a list holds what lies in one direction, however long: right where lengths differ little,
     as then it looks at half as much for the same recall. By place, it holds what lies close together: right
@@ -121,9 +121,12 @@ def _partition(
         rows = slice(start, start + _ROWS_AT_ONCE)
         list_of_I[rows] = centres.search(np.ascontiguousarray(vectors_ID[rows]), 1)[1][:, 0]
         np.add.at(sums_KD, list_of_I[rows], vectors_ID[rows])
-    sizes_K = np.maximum(np.bincount(list_of_I, minlength=num_lists), 1)
-    means_KD = sums_KD / sizes_K[:, None]
+    # Where many vectors are equal lists stay empty: probed in vain, and written by faiss in another way.
+    is_filled = np.bincount(list_of_I, minlength=num_lists) > 0
+    list_of_I = (np.cumsum(is_filled) - 1)[list_of_I]
+    sizes_K = np.bincount(list_of_I)
+    means_KD = sums_KD[is_filled] / sizes_K[:, None]
     squares_I = np.einsum("id,id->i", vectors_ID, vectors_ID)
-    squares_K = np.bincount(list_of_I, weights=squares_I, minlength=num_lists) / sizes_K
+    squares_K = np.bincount(list_of_I, weights=squares_I) / sizes_K
     variances_K = np.maximum(squares_K - np.square(means_KD).sum(axis=1), 0.0) / width
     return Partition(means_KD.astype(np.float32), np.sqrt(variances_K).astype(np.float32), list_of_I)
