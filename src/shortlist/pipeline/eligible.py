@@ -140,10 +140,11 @@ class Eligible:
         """Return a bitmap with the items that changed or came as they are now; the same one if it held."""
         passes = self._passes(state, kind, changed)
         behind = len(self._codes_I) + changed
-        if np.array_equal(passing.has(behind), passes):
+        is_full = int(behind.max()) + _ROOM // 2 > 8 * len(passing.bits)
+        if not is_full and np.array_equal(passing.has(behind), passes):
             return passing
         mask = passing.mask.copy()
-        if int(behind.max()) + _ROOM // 2 > len(mask):
+        if is_full:
             mask = np.append(mask, np.ones(len(changed) + _ROOM, np.bool_))
         mask[behind] = passes
         numbers = numbers_in(self._number_of_code, changed)

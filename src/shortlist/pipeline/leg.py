@@ -73,5 +73,6 @@ class Leg:
     def came_back(self) -> None:
         """Open the lane again; the worker's last act."""
         with self._hold.lock:
+            self.place = None  # nobody can leave it behind any more
             if self.left_on is not None:
                 self.left_on.count(-1)

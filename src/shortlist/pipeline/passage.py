@@ -83,24 +83,24 @@ class Passage:
 
     def overdue(self) -> bool:
         """Look after a request whose deadline has come; tell whether `due_s` should be waited for again."""
-        now_s = time.perf_counter()
+        now_s, new = time.perf_counter(), None
         with self._hold.lock:
             leg = self._hold.leg
             if leg is None:
                 return False
             if now_s < self._due_s:
                 return True
-            if now_s < self._by.rerankers_s:
+            has_time = now_s < self._by.rerankers_s
+            if has_time:
                 new = self._take_over(leg, now_s)
             else:
                 self._end(leg)
-                new = self._hold.leg = None
+                self._hold.leg = None
         if new is not None:
             self._crew.start(partial(self._walk, new))
-        elif self._hold.leg is None:
+        if not has_time:
             self._done(self.record)
-            return False
-        return True
+        return has_time
 
     def _walk(self, leg: Leg) -> None:
         try:

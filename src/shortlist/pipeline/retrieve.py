@@ -66,17 +66,23 @@ class Retrieval:
                 self._ask(number, leg, query)
         with leg:
             leg.place = None  # what it waits for from here on has a deadline of its own
-        for number, call in self._calls.items():
-            if call.wait(deadline_s):
-                outcome = call.outcome()
-                self._retrieve.paces[number].took(outcome.elapsed_ms)
-                with leg:
-                    self._note(number, outcome.value, outcome.trouble, outcome.elapsed_ms)
-            else:
+        try:
+            for number, call in self._calls.items():
+                self._wait(number, call, leg, deadline_s)
+        finally:  # when the request has ended meanwhile, too: a source that hangs is asked no more
+            for number, call in self._calls.items():
                 call.leave(self._retrieve.sources[number].lane)
-                with leg:
-                    self._note(number, None, late(call.started_s), _ms_since(call.started_s))
         self._merge(leg)
+
+    def _wait(self, number: int, call: Call[Items], leg: Leg, deadline_s: float) -> None:
+        if call.wait(deadline_s):
+            outcome = call.outcome()
+            self._retrieve.paces[number].took(outcome.elapsed_ms)
+            with leg:
+                self._note(number, outcome.value, outcome.trouble, outcome.elapsed_ms)
+        else:
+            with leg:
+                self._note(number, None, late(call.started_s), _ms_since(call.started_s))
 
     def give_up(self, place: Place) -> None:
         """Note that the source in whose place the worker is stuck is late."""
