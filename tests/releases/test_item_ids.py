@@ -45,3 +45,18 @@ def test_starts_that_do_not_fit_the_text_are_refused(tmp_path, starts):
     np.save(tmp_path / "item_starts.npy", np.array(starts, np.int64))
     with pytest.raises(ArrayFileError, match="item_starts"):
         ItemIds.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"a\xff\xfeb", "é".encode()[:1] + b"abc"])
+def test_text_that_is_no_utf8_is_refused(tmp_path, text):
+    ItemIds.of(["ab", "cd"]).save(tmp_path)
+    np.save(tmp_path / "item_ids.npy", np.frombuffer(text, np.uint8))
+    with pytest.raises(ArrayFileError, match="UTF-8"):
+        ItemIds.load(tmp_path)
+
+
+def test_an_id_that_begins_inside_a_letter_is_refused(tmp_path):
+    ItemIds.of(["aé", "c"]).save(tmp_path)
+    np.save(tmp_path / "item_starts.npy", np.array([0, 2, 4], np.int64))
+    with pytest.raises(ArrayFileError, match="inside a letter"):
+        ItemIds.load(tmp_path)

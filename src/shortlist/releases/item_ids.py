@@ -17,6 +17,7 @@ from shortlist.arrays import ArrayFileError, frozen, read_array, write_array
 
 _TEXT, _STARTS = "item_ids", "item_starts"
 _AT_ONCE = 1024
+_INSIDE = 0b10  # the first bits of a byte that goes on with a letter of UTF-8
 
 
 class ItemIds(Sequence[str]):
@@ -86,4 +87,11 @@ class ItemIds(Sequence[str]):
         fits = len(starts) and starts[0] == 0 and starts[-1] == len(text) and (np.diff(starts) >= 0).all()
         if not fits:
             raise ArrayFileError(f"{folder / _STARTS}.npy: expected where the ids of {_TEXT}.npy begin.")
+        begun = starts[starts < len(text)]
+        try:
+            if (text[begun] >> 6 == _INSIDE).any():
+                raise ValueError("an id begins inside a letter")
+            text.tobytes().decode()
+        except ValueError as error:
+            raise ArrayFileError(f"{folder / _TEXT}.npy: expected ids in UTF-8: {error}.") from error
         return cls(text, starts)

@@ -68,7 +68,8 @@ class Newcomers:
         """
         self._take_in(state)
         items_1n, scores_1n = self._index.search(user_D[None, :], n, allowed)
-        items, scores = items_1n[0].astype(np.int64), scores_1n[0]
+        is_found = items_1n[0] >= 0
+        items, scores = items_1n[0][is_found].astype(np.int64), scores_1n[0][is_found]
         codes = items - self._num_old
         is_old = codes < 0
         codes[is_old] = self._codes_I[items[is_old]]

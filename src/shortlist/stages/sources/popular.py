@@ -43,7 +43,10 @@ class Popular(SourceStage):
         return Popularity(self.half_life)
 
     def ready(self, app: App, fitted: FittedRetrieval | None, item_codes: Items | None) -> Source:
-        """Return a function that proposes the head of one list, made once, or the head of what is allowed."""
+        """Return a function that proposes the head of one list, or what is allowed of its beginning.
+
+        Fewer than n come where less than one in `_LOOKED_AT` of the most popular is allowed.
+        """
         assert isinstance(fitted, FittedPopularity)
         assert item_codes is not None
         top_M, scores_M = fitted.top(_LOOKED_AT * self.n)
