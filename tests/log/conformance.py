@@ -94,6 +94,17 @@ class EventLogConformance:
             bad.result()
         assert good.result() == [Appended(1, False)]
 
+    def test_a_block_of_no_events_fails_alone(self, log: EventLog) -> None:
+        bad = log.submit_block(Block("like", 0, {"user": "u"}))
+        good = log.submit([like("a")])
+        with pytest.raises(EventRejected, match="one event or more"):
+            bad.result(30)
+        assert good.result(30) == [Appended(1, False)]
+
+    def test_nothing_is_kept_at_once(self, log: EventLog) -> None:
+        assert log.submit([]).result(30) == []
+        assert log.append([like("a")]) == [Appended(1, False)]
+
     def test_what_does_not_fit_is_refused_at_once(self, log: EventLog) -> None:
         with pytest.raises(UnknownKind):
             log.submit([Event("purchase", {})])

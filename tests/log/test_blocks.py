@@ -192,3 +192,18 @@ def test_a_block_waits_for_others_until_somebody_waits_for_it(tmp_path: Path, mo
         assert log.num_commits == 2
         left = log.submit_block(Block("like", 1, {"user": "u"}))
     assert left.result()[0].seq == 9, "closing waits for nobody"
+
+
+def test_kinds_whose_names_are_those_of_what_sealing_lends_are_sealed_apart(tmp_path):
+    names = ["x", "tail_x", "blocks_x_0", "x_0", "sealed"]
+    kinds = [EventSchema(name, {f"of_{name}": "str"}) for name in names]
+    with SqliteLog(tmp_path, kinds) as log:
+        for number in range(700):  # more than one piece
+            log.submit([Event(name, {f"of_{name}": f"{name} {number}"}) for name in names])
+        block = log.submit_block(Block("x", 3, {"of_x": "block"}))
+        block.result()
+        before = log.read(limit=10_000)
+        assert log.seal() == len(before) == 700 * len(names) + 3
+        assert log.read(limit=10_000) == before
+        for name in names:
+            assert len(log.scan(name).columns()) == 700 + 3 * (name == "x")

@@ -56,8 +56,14 @@ def check_block(schema: EventSchema, block: Block) -> Cells:
     """Return the block's values as they are stored.
 
     Raises:
-        EventRejected: for a missing, unknown or ill-typed field, as `EventSchema.check` does.
+        EventRejected: for a missing, unknown or ill-typed field, as `EventSchema.check` does; for a block of
+            no events.
     """
+    if block.num_events < 1:
+        raise EventRejected(
+            schema.kind, "num_events", expected="one event or more", received=str(block.num_events),
+            mend="Log nothing where there is nothing.",
+        )  # fmt: skip
     cells: Cells = {}
     for name, value in block.fields.items():
         if value is None:

@@ -106,7 +106,7 @@ class Keeper:
             member.refuse(number, error)
             return
         receipts = future.result()
-        self._answers.append(_Answer(max(one.seq for one in receipts), member, number, receipts))
+        self._answers.append(_Answer(max((one.seq for one in receipts), default=0), member, number, receipts))
         self._answer()
 
     def _answer(self) -> None:

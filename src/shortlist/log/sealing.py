@@ -36,6 +36,7 @@ class Sealer:
         self._after_events = after_events
         self._tail_begins_after = reader.end_of_segments()
         self._thread: threading.Thread | None = None
+        self._is_closing = False
         self.lock = threading.RLock()
 
     def seal(self) -> int:
@@ -59,7 +60,7 @@ class Sealer:
 
     def after_commit(self, last_seq: int) -> None:
         """Seal in the background when the tail has grown past its bound."""
-        busy = self._thread is not None and self._thread.is_alive()
+        busy = self._is_closing or (self._thread is not None and self._thread.is_alive())
         if last_seq - self._tail_begins_after > self._after_events and not busy:
             # Whatever becomes of it, the next try comes a tail later.
             self._tail_begins_after = last_seq
@@ -68,8 +69,9 @@ class Sealer:
             )
             self._thread.start()
 
-    def join(self) -> None:
-        """Wait for the background seal under way, if any."""
+    def close(self) -> None:
+        """Begin no more in the background, and wait for what is under way there."""
+        self._is_closing = True
         if self._thread is not None:
             self._thread.join()
 

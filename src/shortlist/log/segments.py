@@ -83,13 +83,15 @@ class SegmentFolder:
         first_seq = 0
         # On one thread: sealing runs beside the appends and the requests of a server.
         with self.staging() as staging, duck.connect(staging / "spill", num_threads=1) as connection:
+            # What is lent for a moment is named after kinds too, and would hide a table of the same name.
+            connection.execute("CREATE SCHEMA sealed")
             for rows in pieces:
                 first_seq = first_seq or rows[0].first_seq
                 by_kind: dict[str, list[TailRow]] = {}
                 for row in rows:
                     by_kind.setdefault(row.kind, []).append(row)
                 for kind, of_kind in by_kind.items():
-                    query, table = duck.tail_sql(connection, codecs[kind], of_kind), duck.name(kind)
+                    query, table = duck.tail_sql(connection, codecs[kind], of_kind), _table(kind)
                     # In log order, which a table keeps.
                     if kind in fields:
                         connection.execute(f"INSERT INTO {table} {query}")
@@ -103,7 +105,7 @@ class SegmentFolder:
             written.mkdir()
             for kind in fields:
                 file = duck.text(str(written / f"{kind}.parquet"))
-                connection.execute(f"COPY {duck.name(kind)} TO {file} {_SEAL_OPTIONS}")
+                connection.execute(f"COPY {_table(kind)} TO {file} {_SEAL_OPTIONS}")
             segment = Segment(first_seq, rows[-1].seq, rows[-1].log_time_us, fields)
             self.publish(written, segment)
         return segment
@@ -220,3 +222,7 @@ def _array_sql(column: str, type_: str, codes: str) -> str:
 def _plain(array: Any) -> Any:
     """Drop the (empty) mask that DuckDB may have put on an array."""
     return np.ma.getdata(array)
+
+
+def _table(kind: str) -> str:
+    return f"sealed.{duck.name(kind)}"

@@ -199,7 +199,7 @@ class SqliteLog:
     def close(self) -> None:
         """See `EventLog.close`."""
         if self._writer:
-            self._sealer.join()
+            self._sealer.close()
             self._writer.close()
             self._lock.release()
         self._reader.close()
