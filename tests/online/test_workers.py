@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -215,7 +217,10 @@ def test_a_worker_that_ends_or_hangs_is_replaced_and_no_accepted_event_is_lost(s
     before = len(accepted)
     wait_until(lambda: len(accepted) > before + 20)
     wait_until(
-        lambda: victim not in supervisor.pids and all(w.is_ready for w in supervisor._workers.values())
+        lambda: (
+            victim not in supervisor.pids
+            and [w.is_ready for w in supervisor._workers.values()] == [True] * NUM_WORKERS
+        )
     )
     stop.set()
     for thread in threads:
@@ -283,3 +288,39 @@ def test_before_they_are_ready_they_say_what_is_missing(app, tmp_path):
         assert client.get("/readyz").status_code == 503
         assert client.get("/healthz").status_code == 200
         assert send(client, watch("u1", "v1"))[0]["status"] == "accepted"
+
+
+def test_a_burst_beyond_what_the_workers_take_waits_and_is_answered(app, data):
+    """A worker's door holds some hundred connections: the others must not be closed unanswered."""
+    asked = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n"
+    with supervised(app, data) as supervisor, ExitStack() as stack:
+        address = ("127.0.0.1", httpx.URL(supervisor.url).port)
+        for pid in supervisor.pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            clients = [stack.enter_context(socket.create_connection(address, 30)) for _ in range(900)]
+            for client in clients:
+                client.sendall(asked)
+            time.sleep(0.5)  # until the doors are full
+        finally:
+            for pid in supervisor.pids:
+                os.kill(pid, signal.SIGCONT)
+        assert {client.recv(15) for client in clients} == {b"HTTP/1.1 200 OK"}
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again(app, data, monkeypatch, caplog):
+    spawn, refusals = subprocess.Popen, iter([OSError(11, "no process to give")])
+
+    def sometimes(*given, **named):
+        for refusal in refusals:
+            raise refusal
+        return spawn(*given, **named)
+
+    with supervised(app, data) as supervisor, httpx.Client(base_url=supervisor.url, timeout=60) as client:
+        monkeypatch.setattr("shortlist.online.worker_process.subprocess.Popen", sometimes)
+        lost = supervisor.pids[0]
+        os.kill(lost, signal.SIGKILL)
+        wait_until(lambda: len(supervisor.pids) == NUM_WORKERS and lost not in supervisor.pids)
+        assert "no process to give" in caplog.text
+        wait_until(lambda: not supervisor.reasons())
+        assert client.get("/healthz").status_code == 200

@@ -43,9 +43,10 @@ class Impressions:
     ) -> None:
         """Queue an impression for each slot of an answer, before the answer is sent.
 
-        The log keeps the order of the queue, so whatever the user does with the answer comes after it:
-        a label finds its impression. It checks and encodes them in its own thread, where it reads the
-        answer's arrays.
+        The log of one process keeps the order of the queue, so whatever the user does with the answer comes
+        after it: a label finds its impression. Of several processes each has its own queue to the log: what
+        comes in through another may, under load, come some milliseconds before. The log checks and encodes
+        in its own thread, where it reads the answer's arrays.
 
         Args:
             log: where they go.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +30,7 @@ PATIENCE_S = 5.0
 _LOOK_S = 0.25
 _STOP_S = 2.5 * DRAIN_S
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 30.0
+_SOUND_S = 60.0  # a worker that lived this long was sound: its end is not the next one's
 _logger = logging.getLogger(__name__)
 
 
@@ -70,8 +73,9 @@ class Supervisor:
         self._socket.setblocking(False)
         self.url = url_of(self._socket)
         self._workers: dict[int, WorkerProcess] = {}
-        self._num_failures = 0  # since a worker was ready
-        self._num_ready = 0  # since the start, those that took another's place too
+        self._num_failures: Counter[int] = Counter()  # of each place, since a worker was sound there
+        self._was_ready = self._was_told = False
+        self._unhanded: socket.socket | None = None
         self._failure: str | None = None
         self._gatherings = Gatherings()
         self._chores: set[asyncio.Task[None]] = set()
@@ -119,9 +123,10 @@ class Supervisor:
             await self._end()
 
     async def _start(self, number: int) -> None:
-        self._workers[number] = worker = WorkerProcess(number, self._heard, self._gone)
+        worker = WorkerProcess(number, self._heard, self._gone)
         host = self._socket.getsockname()[0]
         await worker.start(self._command, self._keeper, self._num_workers, loopback_only=is_loopback(host))
+        self._workers[number] = worker
 
     def _look_after(self) -> None:
         for worker in list(self._workers.values()):
@@ -133,13 +138,16 @@ class Supervisor:
         if isinstance(message, Pong):
             if not self._stopping.is_set():
                 self._loop.add_reader(self._socket, self._accept)
+                if self._unhanded is not None:
+                    self._accept()
         elif isinstance(message, Ready):
-            self._num_failures = 0
-            self._num_ready += 1
-            if self._ready is not None and self._num_ready == self._num_workers:
+            self._was_ready = True
+            are_ready = [one.is_ready for one in self._workers.values()]
+            if self._ready is not None and not self._was_told and are_ready == [True] * self._num_workers:
+                self._was_told = True
                 self._ready(self.url)
         elif isinstance(message, Told):
-            if self._progress is not None and self._num_ready == 0:
+            if self._progress is not None and not self._was_ready:
                 self._progress(message.done, message.total)
         elif isinstance(message, Failed):
             _logger.error("worker %d cannot start: %s", worker.number, message.detail)
@@ -150,14 +158,16 @@ class Supervisor:
             self._gatherings.add(worker, message)
 
     def _accept(self) -> None:
-        """Take the connections that wait, and hand each to the worker that has the fewest."""
+        """Take the connections that wait, and hand each to the worker that has the fewest.
+
+        When no worker takes any more for now, one is kept and the others wait where they are.
+        """
         with suppress(BlockingIOError):
             while takers := self._takers():
-                connection, _ = self._socket.accept()
-                for worker in sorted(takers, key=lambda one: one.num_connections):
-                    with suppress(OSError):
-                        worker.hand(connection)
-                        break
+                connection = self._unhanded or self._socket.accept()[0]
+                self._unhanded = None if _handed(connection, takers) else connection
+                if self._unhanded is not None:
+                    break
                 connection.close()
             self._loop.remove_reader(self._socket)
 
@@ -174,20 +184,28 @@ class Supervisor:
 
     async def _replace(self, worker: WorkerProcess) -> None:
         status = await worker.ended()
-        if self._num_ready == 0:
-            self._give_up(f"worker {worker.number} ended with status {status} before it was ready")
+        number = worker.number
+        del self._workers[number]
+        if not self._was_ready:
+            self._give_up(f"worker {number} ended with status {status} before it was ready")
         self._gatherings.restarts.inc()
-        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._num_failures)
-        self._num_failures += 1
-        _logger.error("worker %d has ended; another takes its place in %.1f s", worker.number, pause_s)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), pause_s)
-        if not self._stopping.is_set():
-            await self._start(worker.number)
+        if worker.age_s > _SOUND_S:
+            self._num_failures[number] = 0
+        _logger.error("worker %d has ended; another takes its place", number)
+        while not self._stopping.is_set() and number not in self._workers:
+            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** self._num_failures[number])
+            self._num_failures[number] += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause_s)
+            if not self._stopping.is_set():
+                try:
+                    await self._start(number)
+                except OSError as error:
+                    _logger.error("worker %d cannot be started: %s; it is tried again", number, error)
 
     def _give_up(self, detail: str) -> None:
         """End, unless a worker was ready: then what keeps another from it may pass."""
-        if self._num_ready == 0 and self._failure is None:
+        if not self._was_ready and self._failure is None:
             self._failure = detail
             self._stopping.set()
 
@@ -195,6 +213,8 @@ class Supervisor:
         """End the workers: the first one last, so that its snapshot has what the others logged."""
         self._loop.remove_reader(self._socket)
         self._socket.close()
+        if self._unhanded is not None:
+            self._unhanded.close()
         await asyncio.gather(*self._chores)
         workers = [self._workers[number] for number in sorted(self._workers)]
         for group in (workers[1:], workers[:1]):
@@ -206,3 +226,12 @@ class Supervisor:
             for worker in group:
                 worker.kill()
             await asyncio.gather(*endings)
+
+
+def _handed(connection: socket.socket, takers: Sequence[WorkerProcess]) -> bool:
+    """Hand a connection to the first that takes it, the one with the fewest first; tell whether one did."""
+    for worker in sorted(takers, key=lambda one: one.num_connections):
+        with suppress(OSError):
+            worker.hand(connection)
+            return True
+    return False

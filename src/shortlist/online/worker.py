@@ -86,8 +86,8 @@ class _Worker(uvicorn.Server):
 
     def _left_alone(self) -> None:
         """End: nothing can be logged any more. Whatever hangs must not keep this process alive."""
-        if not self.should_exit:
-            faulthandler.dump_traceback_later(_LEFT_ALONE_S, exit=True)
+        # In an orderly end too: whoever would have made it end may be gone by then.
+        faulthandler.dump_traceback_later(_LEFT_ALONE_S, exit=True)
         self.should_exit = True
 
     def _let_in(self) -> None:

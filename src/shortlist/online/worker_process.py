@@ -9,6 +9,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from itertools import chain
 from typing import cast
 
 import msgspec
@@ -59,27 +61,45 @@ class WorkerProcess(asyncio.Protocol):
             keeper: of the log.
             num_workers: how many there are in all.
             loopback_only: whether the server listens on this machine only.
+
+        Raises:
+            OSError: when the machine has no process or no descriptor to give; nothing is left then.
         """
-        log, its_log = socket.socketpair()
-        control, its_control = socket.socketpair()
-        self._door, its_door = socket.socketpair()
-        theirs = [its_log, its_control, its_door]
+        with ExitStack() as undo:
+            pairs = [socket.socketpair() for _ in range(3)]
+            for end in chain.from_iterable(pairs):
+                undo.callback(end.close)
+            (log, its_log), (control, its_control), (self._door, its_door) = pairs
+            self._process = self._spawned(
+                command, num_workers, [its_log, its_control, its_door], loopback_only
+            )
+            undo.pop_all()
+        for its in (its_log, its_control, its_door):
+            its.close()
+        self._door.setblocking(False)
+        control.setblocking(False)
+        self._member = await keeper.welcome(log)
+        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=control)
+
+    def _spawned(
+        self, command: Sequence[str], num_workers: int, theirs: Sequence[socket.socket], loopback_only: bool
+    ) -> subprocess.Popen[bytes]:
+        its_log, its_control, its_door = theirs
         place = Place(
             self.number, num_workers, its_log.fileno(), its_control.fileno(), its_door.fileno(), loopback_only
         )
         # A group of its own: Ctrl-C is for the supervisor, which ends its workers in order.
-        self._process = subprocess.Popen(
+        return subprocess.Popen(
             [*command, msgspec.json.encode(place).decode()],
             pass_fds=[one.fileno() for one in theirs],
             process_group=0,
             env={**ONE_THREAD, **os.environ},
         )
-        for one in theirs:
-            one.close()
-        self._door.setblocking(False)
-        control.setblocking(False)
-        self._member = await keeper.welcome(log)
-        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=control)
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self._started_s
 
     @property
     def pid(self) -> int:
