@@ -98,3 +98,11 @@ def test_without_a_release_nothing_is_started(folder):
 
 def test_a_project_that_is_served_already_is_not_copied(project, server):
     assert "other writer" in " ".join(run("load", *QUICK, status=2).output.split())
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [("load", "default: 100"), ("load", "default: one is started"), ("plan", "those of the log")],
+)
+def test_the_help_says_what_holds_when_nothing_is_given(verb, said):
+    assert said in " ".join(run(verb, "--help").output.replace("│", " ").split())

@@ -26,23 +26,23 @@ EXAMPLES = (
 
 
 def run(
-    url: Annotated[str, typer.Option(metavar="URL", help="A running server. [default: one is started]")] = "",
-    rate: Annotated[str, typer.Option(metavar="RATE", help="Requests a second. [default: 100]")] = "",
+    url: Annotated[str, typer.Option(metavar="URL", help="A running server. (default: one is started)")] = "",
+    rate: Annotated[str, typer.Option(metavar="RATE", help="Requests a second. (default: 100)")] = "",
     duration: Annotated[
-        str, typer.Option("--for", metavar="TIME", help="How long. [default: 30s; 8s a step of --find]")
+        str, typer.Option("--for", metavar="TIME", help="How long. (default: 30s; 8s a step of --find)")
     ] = "",
     warm_up: Annotated[str, typer.Option(metavar="TIME", help="Before anything is counted.")] = "3s",
     find: Annotated[bool, typer.Option("--find", help="Search for the highest rate within --slo.")] = False,
     slo: Annotated[
         list[str] | None,
-        typer.Option(metavar="LIMIT", help="What --find holds. [default: the surface's p99, degraded=1%]"),
+        typer.Option(metavar="LIMIT", help="What --find holds. (default: the surface's p99, degraded=1%)"),
     ] = None,
     require: Annotated[
         list[str] | None, typer.Option(metavar="LIMIT", help="Exit with status 1 where this is not met.")
     ] = None,
-    surface: Annotated[str, typer.Option(help="Which surface is asked. [default: the first]")] = "",
+    surface: Annotated[str, typer.Option(help="Which surface is asked. (default: the first)")] = "",
     users: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="User ids, one a line. [default: the log's newest]")
+        Path | None, typer.Option(metavar="FILE", help="User ids, one a line. (default: the log's newest)")
     ] = None,
     unknown: Annotated[str, typer.Option(metavar="SHARE", help="Requests of people never seen.")] = "5%",
     events: Annotated[float, typer.Option(min=0, help="Events sent beside each request.")] = 0.0,

@@ -33,12 +33,12 @@ EXAMPLES = (
 
 
 def run(
-    users: Annotated[float | None, typer.Option(help="People known. [default: those of the log]")] = None,
-    items: Annotated[float | None, typer.Option(help="Items. [default: those of the log]")] = None,
+    users: Annotated[float | None, typer.Option(help="People known. (default: those of the log)")] = None,
+    items: Annotated[float | None, typer.Option(help="Items. (default: those of the log)")] = None,
     rps: Annotated[float, typer.Option(help="Requests a second at the peak.")] = 1000.0,
     events_per_request: Annotated[float, typer.Option(help="Events sent beside each request.")] = 1.0,
-    p99: Annotated[str, typer.Option(metavar="TIME", help="The promise. [default: the surface's]")] = "",
-    surface: Annotated[str, typer.Option(help="Which surface. [default: the first]")] = "",
+    p99: Annotated[str, typer.Option(metavar="TIME", help="The promise. (default: the surface's)")] = "",
+    surface: Annotated[str, typer.Option(help="Which surface. (default: the first)")] = "",
     cores: Annotated[int, typer.Option(help="Cores of a machine.")] = 32,
     memory: Annotated[str, typer.Option(metavar="BYTES", help="Memory of a machine.")] = "128GB",
     disk: Annotated[str, typer.Option(metavar="BYTES", help="Disk of a machine.")] = "4TB",
@@ -51,7 +51,7 @@ def run(
     process_cores: Annotated[float | None, typer.Option(help="Cores one process can use.")] = None,
     measured: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A load report. [default: the release's newest, or a short run]"),
+        typer.Option(metavar="FILE", help="A load report. (default: the release's newest, or a short run)"),
     ] = None,
     output: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the plan.")] = None,
     app: Declaration = DECLARATION,

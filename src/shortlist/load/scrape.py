@@ -17,11 +17,11 @@ _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{[^}]*\})? (\S+)$", re.MUL
 
 @dataclass(frozen=True)
 class Scrape:
-    """One look at /readyz and /metrics; None for what is not told there.
+    """One look at /readyz and /metrics; None for what is not told there. Of several processes it is the sum.
 
     Args:
         release: the id of the release that serves.
-        cpu_s: processor seconds that the process has used so far.
+        cpu_s: processor seconds that the server has used so far; less, when a process of it was replaced.
         resident_bytes: its memory.
         state_bytes: of it, the online features.
         last_seq: how many records the log holds.
@@ -41,10 +41,11 @@ def scrape(address: Address) -> Scrape:
         ServerGone: when it does not answer, or not as a Shortlist server that is ready.
     """
     ready = json.loads(_get(address, "/readyz"))
-    samples = dict(_SAMPLE.findall(_get(address, "/metrics").decode()))
+    samples = _SAMPLE.findall(_get(address, "/metrics").decode())
 
-    def told(name: str) -> float | None:
-        return float(samples[name]) if name in samples else None
+    def told(wanted: str) -> float | None:
+        values = [float(value) for name, value in samples if name == wanted]
+        return sum(values) if values else None
 
     return Scrape(
         ready.get("release"),
