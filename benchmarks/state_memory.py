@@ -30,6 +30,9 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("build/serving-1000000"))
     folder = parser.parse_args().data / "state"
+    if not folder.exists():
+        print(f"No state in {folder}: `make bench-serve` builds a catalogue there, and --data names another.")
+        return
     before_mb = peak_mb()
     started_s = time.perf_counter()
     state = OnlineState.restore(app, folder)

@@ -1,4 +1,4 @@
-"""Every Python block in the README and the docs runs as printed, and so do the docs' shortlist commands."""
+"""Every Python block in the README and the docs runs as printed, and so do the first project's commands."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def catalogue(folder: Path, num_items: int, console: Console) -> Catalogue:
 
 
 def _expected_s(num_items: int) -> float:
-    return 60 + num_items / 10_000
+    return 50 + num_items / 20_000
 
 
 def _build(folder: Path, size: Size, console: Console) -> int:

@@ -30,7 +30,7 @@ class Load:
         events_per_request: events beside each request.
         timeout_s: when to give a request up.
         num_connections: how many requests may be under way at once.
-        seed: of the arrivals of the first run; each further run adds one.
+        seed: of the arrivals of the first run; each further run adds two, one for its events.
     """
 
     duration_s: float = 30.0

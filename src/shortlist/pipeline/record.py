@@ -35,7 +35,7 @@ class Ranked:
 
 @dataclass
 class Record:
-    """What happened to one request; written by the thread that answers, and by no other.
+    """What happened to one request; written under the lock of its `leg.Hold`, by whoever has the request.
 
     Args:
         stages: the trace so far.
