@@ -35,9 +35,9 @@ from shortlist.log import SqliteLog
 from shortlist.log.history import HistorySource
 from shortlist.models.boosted_trees import FittedBoostedTrees
 from shortlist.models.contract import Examples, FeatureColumn
-from shortlist.offline.fitting import fit_sources
 from shortlist.offline.progress import Steps
 from shortlist.offline.publish import write_release
+from shortlist.offline.sources import fit_sources
 from shortlist.pipeline.artifacts import FunnelArtifacts
 from shortlist.releases import DataRange, Registry
 from shortlist.releases.manifest import FORMAT as RELEASE_FORMAT

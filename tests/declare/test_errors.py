@@ -286,6 +286,7 @@ SURFACES = {
         lambda d: surface(d, segment=OTHER.user.country), ["home, segment", "of user, who chooses"]),
     "a budget as a number": (lambda d: surface(d, slo=50), ["home, slo", "sl.SLO(p99_ms=50)"]),
     "no budget": (lambda d: sl.SLO(p99_ms=0), ["SLO", "p99_ms above 0"]),
+    "no memory": (lambda d: sl.SLO(index_mb=0), ["SLO", "index_mb above 0", "sl.SLO(index_mb=500)"]),
     "a budget of a text": (lambda d: sl.SLO(p99_ms="50"), ["SLO", "'50'"]),
     "no rungs": (lambda d: sl.Ladder(), ["Ladder", "one ranking model or more"]),
     "a model class": (lambda d: sl.Ladder(FakeModel), ["Ladder", "with brackets"]),

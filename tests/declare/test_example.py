@@ -125,6 +125,12 @@ def test_a_surface_keeps_its_parts_and_prints_them():
     assert surface.segment is None
 
 
+def test_a_surface_prints_the_memory_that_it_may_use():
+    d = declared()
+    surface = d.app.surface("home", **{**surface_parts(d), "slo": sl.SLO(p99_ms=10, index_mb=500)})
+    assert surface.describe().splitlines()[-1] == "  k = 20, p99 = 10 ms, an index = 500 MB"
+
+
 @pytest.mark.parametrize("attribute", ["country", "adult"])
 def test_a_surface_prints_its_segment_where_it_has_one(attribute):
     d = declared()

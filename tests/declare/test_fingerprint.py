@@ -127,7 +127,7 @@ def test_another_event_of_the_same_columns_between_others_changes_the_fingerprin
     assert between("user", "video", "tag") != between("user", "video", tag=str)
 
 
-@pytest.mark.parametrize("change", [{"k": lambda d: 50}, {"slo": lambda d: sl.SLO(p99_ms=10)}])
+@pytest.mark.parametrize("change", [{"k": lambda d: 50}, {"slo": lambda d: sl.SLO(p99_ms=10, index_mb=9)}])
 def test_a_promise_to_the_caller_leaves_the_fingerprint_alone(change):
     assert declare(**change).fingerprint() == BASE
 

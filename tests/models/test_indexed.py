@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.conformance import interactions, users
+from shortlist.index.choose import IndexBudgetError
 from shortlist.index.exact import ExactIndex
 from shortlist.index.inverted_lists import InvertedLists
 from shortlist.models.indexed import indexed
@@ -24,6 +25,14 @@ def test_a_small_catalogue_stays_exact_and_says_so(fitted):
     assert (again.index.report.recall, again.index.report.num_queries) == (1.0, 150)
     assert fitted.index.report is None
     assert np.array_equal(again.retrieve(users(20), 10)[0], fitted.retrieve(users(20), 10)[0])
+
+
+def test_it_is_judged_by_as_many_items_as_it_will_be_asked_for(fitted):
+    data = interactions(300, 200, 9000, seed=1)
+    assert indexed(fitted, data, n=37).index.report.n == 37
+    with pytest.raises(IndexBudgetError) as refused:
+        indexed(fitted, data, memory_bytes=fitted.index.num_bytes // 50)
+    assert refused.value.least_bytes == fitted.index.num_bytes  # lists of so few would take more
 
 
 def test_a_model_is_saved_with_its_index_and_keeps_its_scores(fitted, tmp_path):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 import shortlist as sl
 from shortlist.features.online import OnlineState
 from shortlist.features.schema import log_schemas
 from shortlist.log import Event, SqliteLog
+from shortlist.offline.errors import OfflineError
 from shortlist.offline.train import train
 from shortlist.pipeline.funnel import Funnel
 from shortlist.releases import Registry
@@ -39,8 +42,21 @@ def test_a_release_proposes_what_came_after_it(tmp_path):
         after = shown()
     (index,) = release.metadata.sections["indexes"]
     assert (index["surface"], index["model"]) == (surface.surface_name, "two_towers")
-    assert (index["name"], index["recall@100"]) == ("exact", 1.0)
+    assert (index["name"], index["recall@1000"]) == ("exact", 1.0)
     assert "## Vector indexes" in (release.folder / "card.md").read_text()
     assert len(before) > 100
     assert "new" in after
     assert before[0] not in after
+
+
+def test_an_index_that_fits_no_budget_stops_training(tmp_path):
+    town = Town()
+    town.surface(sl.TwoTower(n=10, history=5), slo=sl.SLO(index_mb=0.0001))
+    with SqliteLog(tmp_path / "log", log_schemas(town.app)) as log:
+        log.append([Event(record.kind, dict(record.fields)) for record in past()])
+        with pytest.raises(
+            OfflineError,
+            match=r"slo: expected an index_mb that an index of TwoTowers.* fits in, "
+            r"received 0.0001. Write 1 or more",
+        ):
+            train(town.app, log, Registry(tmp_path / "releases"))

@@ -33,19 +33,35 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class SLO:
-    """A surface's promise: 99 of 100 answers within `p99_ms`.
+    """A surface's promise: 99 of 100 answers within `p99_ms`, in the memory that there is for it.
+
+    Args:
+        p99_ms: of an answer.
+        index_mb: most megabytes, of 10^6 bytes, that each vector index of the surface may search in: training
+            then chooses among those that fit; None for no limit.
 
     Raises:
-        DeclarationError: when the budget is not positive.
+        DeclarationError: when a budget is not positive.
     """
 
     p99_ms: float = 50.0
+    index_mb: float | None = None
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.p99_ms, (int, float)) and 0 < self.p99_ms < float("inf")):
+        if not _is_budget(self.p99_ms):
             raise DeclarationError(
                 "SLO", expected="p99_ms above 0", received=repr(self.p99_ms), mend="Write sl.SLO(p99_ms=50)."
             )
+        if not (self.index_mb is None or _is_budget(self.index_mb)):
+            raise DeclarationError(
+                "SLO", expected="index_mb above 0", received=repr(self.index_mb),
+                mend="Write sl.SLO(index_mb=500), or leave it out.",
+            )  # fmt: skip
+
+    def describe(self) -> str:
+        """Print the budgets on one line."""
+        index = "" if self.index_mb is None else f", an index = {self.index_mb:g} MB"
+        return f"p99 = {self.p99_ms:g} ms{index}"
 
 
 class Ladder:
@@ -102,7 +118,7 @@ class Surface:
             f"ranker  = {self.ladder}",
             f"value   = {{{value}}}",
             f"rerank  = {list(self.rerank)}",
-            f"k = {self.k}, p99 = {self.slo.p99_ms:g} ms",
+            f"k = {self.k}, {self.slo.describe()}",
             *([] if self.segment is None else [f"segment = {self.segment}"]),
         ]
         return "\n".join([f'surface("{self.surface_name}")', *(f"  {line}" for line in lines)])
@@ -197,6 +213,10 @@ def _checked_segment(thing: str, segment: object, user: Entity) -> Attribute | N
             mend=f"{user} has {sorted(user.attributes)}.",
         )
     return attribute
+
+
+def _is_budget(amount: object) -> bool:
+    return isinstance(amount, (int, float)) and 0 < amount < float("inf")
 
 
 def _prints(stage: object) -> bool:

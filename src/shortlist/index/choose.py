@@ -26,7 +26,15 @@ _SAFE = 0.2  # how far towards 1 recall is tuned above what is asked for, as oth
 
 
 class IndexBudgetError(ValueError):
-    """A memory budget that no index of these vectors fits in."""
+    """A memory budget that no index of these vectors fits in.
+
+    Attributes:
+        least_bytes: what would do.
+    """
+
+    def __init__(self, message: str, least_bytes: int) -> None:
+        super().__init__(message)
+        self.least_bytes = least_bytes
 
 
 def choose_index(
@@ -70,7 +78,8 @@ def choose_index(
     if len(asked) < _LEAST_QUERIES:
         raise IndexBudgetError(
             f"queries: expected {_LEAST_QUERIES} or more, to measure what lists of {memory_bytes:,} bytes "
-            f"find, received {len(asked)}. Pass more, or raise memory_bytes to {exact.num_bytes:,}."
+            f"find, received {len(asked)}. Pass more, or raise memory_bytes to {exact.num_bytes:,}.",
+            exact.num_bytes,
         )
     best: StoredIndex | None = None
     for codes in CODES:
@@ -87,9 +96,11 @@ def choose_index(
     if is_exact_possible:
         best = exact
     if best is None:
+        least_bytes = min(lists.num_bytes, exact.num_bytes)
         raise IndexBudgetError(
-            f"memory_bytes: expected at least {lists.num_bytes:,} for {len(vectors):,} vectors of "
-            f"{vectors.shape[1]}, received {memory_bytes:,}. Raise it, or train narrower vectors."
+            f"memory_bytes: expected at least {least_bytes:,} for {len(vectors):,} vectors of "
+            f"{vectors.shape[1]}, received {memory_bytes:,}. Raise it, or train narrower vectors.",
+            least_bytes,
         )
     return _reported(best, exact, held_out, n, started_s)
 

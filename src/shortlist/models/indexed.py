@@ -15,7 +15,14 @@ _MOST_USERS = 400
 _HISTORY = 50
 
 
-def indexed(fitted: FittedVectors, interactions: Interactions, *, seed: int = 0) -> FittedVectors:
+def indexed(
+    fitted: FittedVectors,
+    interactions: Interactions,
+    *,
+    n: int = 100,
+    memory_bytes: int | None = None,
+    seed: int = 0,
+) -> FittedVectors:
     """Return the same model with the index that `choose_index` builds for it.
 
     It is tuned and judged on the vectors of some users, as serving would make them of their last items.
@@ -23,14 +30,20 @@ def indexed(fitted: FittedVectors, interactions: Interactions, *, seed: int = 0)
     Args:
         fitted: the model.
         interactions: what it was fitted on.
+        n: how many items it will be asked for.
+        memory_bytes: most that its searches may go through; None for no limit.
         seed: draws the users, and is that of the index.
+
+    Raises:
+        IndexBudgetError: when no index fits.
     """
     users_B = np.unique(interactions.users)
     users_B = np.sort(np.random.default_rng(seed).permutation(users_B)[:_MOST_USERS])
     known = interactions.user_attributes
     attributes = None if known is None else known.values[users_B]
     queries_BD = fitted.user_vectors(UserBatch(_histories(interactions, users_B), attributes))
-    return fitted.with_index(choose_index(fitted.index.vectors, queries_BD, seed=seed))
+    chosen = choose_index(fitted.index.vectors, queries_BD, n=n, memory_bytes=memory_bytes, seed=seed)
+    return fitted.with_index(chosen)
 
 
 def _histories(interactions: Interactions, users_B: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -5,34 +5,24 @@ Training publishes it; a replay rebuilds it as it would have been at a moment of
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from shortlist.declare.expressions import Attribute
 from shortlist.declare.surface import Surface
 from shortlist.features.encoders import Encoding
 from shortlist.features.offline import History
 from shortlist.features.online import OnlineState
 from shortlist.log.protocol import EventLog
 from shortlist.models.contract import FittedRanker
-from shortlist.models.indexed import indexed
-from shortlist.models.popularity import FittedPopularity, Popularity
-from shortlist.models.retrieval import FittedRetrieval, FittedVectors, Interactions, RetrievalModel
-from shortlist.models.segment_popularity import FittedSegmentPopularity, SegmentPopularity
 from shortlist.offline.dataset import make_dataset, read_trials
 from shortlist.offline.ladder.compare import Comparer, SurfaceComparison
 from shortlist.offline.ladder.costs import features_p99_ms, num_candidates
-from shortlist.offline.positives import surface_interactions
 from shortlist.offline.progress import Steps
 from shortlist.offline.sliced import SlicedContest, slice_contest
+from shortlist.offline.sources import Sources, fit_sources
 from shortlist.offline.splits import Split, split_by_share
 from shortlist.pipeline.artifacts import FunnelArtifacts
-from shortlist.pipeline.fallback import segment_name
 from shortlist.releases import DataRange
-from shortlist.stages.contract import SourceStage
 
 
 @dataclass(frozen=True)
@@ -144,80 +134,6 @@ def rank_surfaces(
         first_us=int(trials.times_us[0]), last_us=int(trials.times_us[-1]), num_examples=len(trials)
     )
     return Ranked(data, split, trials.sampling, dataset.encoding, comparisons, slices, features_ms or {})
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What a surface's sources learned.
-
-    Attributes:
-        popularity: the order of everybody's fallback list.
-        retrieval: what each source's model became, by the source's place in the surface.
-        fit_s: seconds to fit each of them; sources with the same model share one.
-        segments: the fallback lists of segments of users; None where the surface declares no segment.
-    """
-
-    popularity: FittedPopularity
-    retrieval: Mapping[int, FittedRetrieval]
-    fit_s: Mapping[int, float]
-    segments: FittedSegmentPopularity | None = None
-
-
-def fit_sources(history: History, surface: Surface, *, seed: int, steps: Steps) -> Sources:
-    """Fit what a surface's sources need on all that was read.
-
-    Raises:
-        OfflineError: when the log holds no event that the surface wants.
-    """
-    interactions = surface_interactions(history, surface)
-    fitted: dict[str, tuple[FittedRetrieval, float]] = {}
-
-    def fit(model: RetrievalModel) -> tuple[FittedRetrieval, float]:
-        if repr(model) not in fitted:
-            with steps.step(f"fit {surface.surface_name}: {type(model).__name__}") as report:
-                started_s = time.perf_counter()
-                made = model.fit(interactions, seed=seed, progress=report)
-                if isinstance(made, FittedVectors):
-                    made = indexed(made, interactions, seed=seed)
-                fitted[repr(model)] = made, time.perf_counter() - started_s
-        return fitted[repr(model)]
-
-    models = {
-        place: source.model
-        for place, source in enumerate(surface.sources)
-        if isinstance(source, SourceStage) and source.model is not None
-    }
-    made = {place: fit(model) for place, model in models.items()}
-    # The fallback list is the surface's own popularity, where it has one.
-    declared = (model for model in models.values() if isinstance(model, Popularity))
-    definition = next(declared, Popularity())
-    popularity, _ = fit(definition)
-    assert isinstance(popularity, FittedPopularity)
-    segments = None
-    if surface.segment is not None:
-        with steps.step(f"fit {surface.surface_name}: SegmentPopularity"):
-            segments = _fit_segments(history, surface.segment, interactions, definition)
-    return Sources(
-        popularity,
-        {place: retrieval for place, (retrieval, _) in made.items()},
-        {place: fit_s for place, (_, fit_s) in made.items()},
-        segments,
-    )
-
-
-def _fit_segments(
-    history: History, segment: Attribute, interactions: Interactions, popularity: Popularity
-) -> FittedSegmentPopularity:
-    """Count within the segments that the users are in at the end of the log."""
-    users = history.tables[segment.entity.entity_name]
-    stored, segments_U = np.unique(
-        users.stored(segment.name, np.arange(interactions.num_users)), return_inverse=True
-    )
-    known = stored[stored >= 0]  # what is unknown is -1, and comes first
-    names = [segment_name(users, segment, int(value)) for value in known]
-    return SegmentPopularity(popularity).fit(
-        interactions, segments_U.astype(np.int64) - (len(stored) - len(known)), names
-    )
 
 
 def surface_artifacts(

@@ -18,7 +18,7 @@ from shortlist.features.offline import History
 from shortlist.features.online import OnlineState
 from shortlist.log.protocol import EventLog
 from shortlist.offline.errors import OfflineError
-from shortlist.offline.fitting import Ranked, Sources, fit_sources, rank_surfaces, surface_artifacts
+from shortlist.offline.fitting import Ranked, rank_surfaces, surface_artifacts
 from shortlist.offline.ladder.compare import SurfaceComparison
 from shortlist.offline.ladder.costs import machine, source_cost, source_p99_ms
 from shortlist.offline.ladder.sheet import Part, Sheet, ranker_parts, source_part
@@ -30,6 +30,7 @@ from shortlist.offline.replay.period import ReplayedPeriod, read_past, replay_pe
 from shortlist.offline.replay.report import FunnelReport
 from shortlist.offline.replay.walk import query_at
 from shortlist.offline.sliced import SlicedContest
+from shortlist.offline.sources import Sources, fit_sources
 from shortlist.offline.splits import Split
 from shortlist.releases import Registry, ReleaseId
 from shortlist.stages.contract import SourceStage
