@@ -14,6 +14,7 @@ import pytest
 
 from online.product import metadata, recommend, running
 from shortlist.online import loader
+from shortlist.pipeline.funnel import Funnel
 from shortlist.releases import BundleWriter, Registry
 from shortlist.releases.errors import ReleaseCorrupted
 from shortlist.releases.pointer import read_pointer, write_pointer
@@ -78,6 +79,18 @@ def test_no_request_fails_while_releases_change_twenty_times(app, data):
     bodies = [answer.json() for answer in answers]
     assert {body["release"] for body in bodies} == {first, second}
     assert all(len(body["items"]) == 10 and not body["degraded"] for body in bodies)
+
+
+def test_the_next_release_is_ready_for_those_who_asked_the_last_one(app, data, monkeypatch):
+    registry, _, second = releases(data)
+    succeeded = []
+    monkeypatch.setattr(Funnel, "succeed", lambda *funnels: succeeded.append(funnels))
+    with running(app, data) as client:
+        assert not succeeded
+        registry.promote(second)
+        wait_until(lambda: served(client) == second)
+    assert {later.surface.surface_name for later, _ in succeeded} == set(app.surfaces)
+    assert all(later.surface is earlier.surface and later is not earlier for later, earlier in succeeded)
 
 
 def test_a_damaged_release_is_refused_and_the_old_one_keeps_serving(app, data):

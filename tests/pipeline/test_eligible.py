@@ -16,9 +16,21 @@ from shortlist.declare.expressions import Expression
 from shortlist.features.online import OnlineState
 from shortlist.log.record import Record
 from shortlist.pipeline.eligible import MOST_KINDS, NEARLY_ALL, Eligible
-from stages.town import NUM_USERS, NUM_VIDEOS, TOPICS, Town, codes_of, fitted_for, fold, query, release_items
+from stages.town import (
+    NOW_US,
+    NUM_USERS,
+    NUM_VIDEOS,
+    TOPICS,
+    Town,
+    codes_of,
+    fitted_for,
+    fold,
+    query,
+    release_items,
+)
 
 DEVICES = ("tv", "phone", None)
+FITTED = (sl.ImplicitALS, sl.TwoTower, sl.ItemToItem, sl.Ease, sl.Popular)
 
 
 def tell(state: OnlineState, kind: str, **fields: object) -> None:
@@ -210,20 +222,22 @@ class TestBitmaps:
 
 
 class TestSources:
-    @pytest.mark.parametrize("kind", [sl.ImplicitALS, sl.TwoTower, sl.ItemToItem, sl.Ease, sl.Popular])
+    @pytest.mark.parametrize("kind", [*FITTED, sl.Fresh])
     @pytest.mark.parametrize("most_s", [9, 35, 150])
     @pytest.mark.parametrize("user", ["u1", "u7", "never seen"])
     def test_they_find_the_best_of_what_passes(self, kind, most_s, user):
         town = Town()
         condition = town.video.duration_s < most_s
-        short = {} if kind is sl.Popular else {"history": 5}
-        few, all_of_them = kind(n=5, **short), kind(n=1000, **short)
+        settings = {sl.Popular: {}, sl.Fresh: {"within": "30d"}}.get(kind, {"history": 5})
+        few, all_of_them = kind(n=5, **settings), kind(n=1000, **settings)
         surface = town.surface(few, all_of_them, sl.Where(condition))
         state = town.state()
         for number in range(8):  # younger than the release
-            upload(state, f"new {number}", topic="cats", duration_s=float(4 + 8 * number))
+            seconds, at_us = float(4 + 8 * number), NOW_US - number
+            upload(state, f"new {number}", topic="cats", duration_s=seconds, published=at_us)
         codes = codes_of(state)
-        propose, propose_all = (one.ready(town.app, fitted_for(one), codes) for one in (few, all_of_them))
+        fitted = fitted_for if kind in FITTED else lambda one: None
+        propose, propose_all = (one.ready(town.app, fitted(one), codes) for one in (few, all_of_them))
         allowed = asked(Eligible.of(town.app, surface, codes), state, user)
         assert allowed is not None
         wanted = propose_all(query(state, user))
@@ -259,6 +273,18 @@ class TestAFunnel:
         num_allowed, num_kept_now = self.counts(shop)
         assert num_allowed == num_kept_now > num_kept
         assert self.counts(shop, f"u{NUM_USERS - 4}")[0] == 12  # of another kind
+
+    def test_who_asked_one_funnel_is_expected_by_the_next(self, shop):
+        users = ("u1", "u0", "never seen")
+        for user in users:
+            self.counts(shop, user)
+        for _ in users:
+            shop.funnel.refresh()
+        known = {user: self.counts(shop, user) for user in users}
+        after = replace(shop, funnel=shop.another())
+        assert {user: self.counts(after, user) for user in users} != known
+        after.funnel.succeed(shop.funnel)
+        assert {user: self.counts(after, user) for user in users} == known
 
     def test_the_filters_hold_for_what_changed_since(self, shop):
         self.counts(shop)

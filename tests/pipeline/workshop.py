@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -26,11 +26,12 @@ PATIENT_MS = 60_000.0
 
 @dataclass
 class Workshop:
-    """A town, its state, and a funnel."""
+    """A town, its state, a funnel, and how to make another one like it."""
 
     town: Town
     state: OnlineState
     funnel: Funnel
+    another: Callable[[], Funnel]
 
     def query(self, user: str = "u1", **settings: object) -> Query:
         return query(self.state, user, **settings)
@@ -79,7 +80,11 @@ def workshop(
         release_items(), Popularity().fit(past), retrieval, rankers, encoding,
         segments=None if lists is None else segment_lists(lists),
     )  # fmt: skip
-    return Workshop(town, state, Funnel.build(town.app, surface, artifacts, state, width=width))
+
+    def build() -> Funnel:
+        return Funnel.build(town.app, surface, artifacts, state, width=width)
+
+    return Workshop(town, state, build(), build)
 
 
 def segment_lists(lists: Mapping[str, Sequence[str]]) -> FittedSegmentPopularity:

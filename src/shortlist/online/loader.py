@@ -113,7 +113,9 @@ class Loader:
             name: Funnel.build(self._app, surface, artifacts[name], self._state, codes=codes)
             for name, surface in self._app.surfaces.items()
         }
-        for funnel in funnels.values():
+        for name, funnel in funnels.items():
+            if self.serving is not None:
+                funnel.succeed(self.serving.funnels[name])
             self._warm(funnel)
         return Serving(id, funnels, _similar(artifacts, codes))
 

@@ -93,6 +93,15 @@ class Eligible:
                 del self._asked[next(iter(self._asked))]
         return self._allowed.get(kind)
 
+    def succeed(self, earlier: Eligible, state: OnlineState) -> None:
+        """Make the bitmaps for whoever asked an earlier one of the same surface, before they ask here."""
+        with earlier._lock:
+            kinds = dict(earlier._asked)
+        with self._lock:
+            self._asked = kinds
+        for _ in range(0, len(kinds), _MADE_AT_ONCE):
+            self.refresh(state)
+
     def refresh(self, state: OnlineState) -> None:
         """Follow what changed in the items, and make some of the bitmaps that were asked for.
 

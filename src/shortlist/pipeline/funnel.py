@@ -104,6 +104,11 @@ class Funnel:
         if self._phases.eligible is not None:
             self._phases.eligible.refresh(self._state)
 
+    def succeed(self, earlier: Funnel) -> None:
+        """Be ready for those who asked an earlier funnel of the same surface, before they ask this one."""
+        if self._phases.eligible is not None and earlier._phases.eligible is not None:
+            self._phases.eligible.succeed(earlier._phases.eligible, self._state)
+
     def recommend(self, query: Query, *, budget_ms: float | None = None, width: int | None = None) -> Answer:
         """Choose for one request; never raises for what a stage does.
 

@@ -41,7 +41,8 @@ class Query:
         seed: decides this request's exploration; a whole number from 0.
         state: what the log says.
         allowed: what is worth proposing, as the filters drop the rest: an item of the release by its number
-            there, 0..I-1, a younger one at I + its code. It may be a moment old. None for everything.
+            there, 0..I-1, any item, younger ones too, at I + its code. It may be a moment old. None for
+            everything.
     """
 
     user: int

@@ -1,6 +1,6 @@
 """What is new: items that nobody could have touched yet get their chance.
 
-n proposed.
+n proposed, I items of the release.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from shortlist.declare.types import duration_us
 from shortlist.models.retrieval import FittedRetrieval
 from shortlist.stages.arguments import check_whole
 from shortlist.stages.contract import Items, Query, Retrieved, Source, SourceStage
+
+_LOOKED_AT = 64  # times n, of the newest, where a query allows some items only
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,14 +58,21 @@ class Fresh(SourceStage):
         return ()
 
     def ready(self, app: App, fitted: FittedRetrieval | None, item_codes: Items | None) -> Source:
-        """Return a function that reads off the order in which the state keeps its items' moments."""
+        """Return a function that reads off the order in which the state keeps its items' moments.
+
+        Fewer than n come where less than one in `_LOOKED_AT` of the newest is allowed.
+        """
         moment = self._moment(app).name
         within_us = duration_us("Fresh, within", self.within)
+        num_items = 0 if item_codes is None else len(item_codes)
 
         def propose(query: Query) -> Retrieved:
+            num_looked_at = self.n if query.allowed is None else _LOOKED_AT * self.n
             with query.state.lock:
                 table = query.state.items
-                newest = table.newest(moment, query.time_us - within_us, query.time_us, self.n)
+                newest = table.newest(moment, query.time_us - within_us, query.time_us, num_looked_at)
+                if query.allowed is not None:
+                    newest = newest[query.allowed.has(num_items + newest)][: self.n]
                 times_n = table.stored(moment, newest)
             age = (query.time_us - times_n) / within_us
             return Retrieved(newest, (1.0 - age).astype(np.float32))
