@@ -184,4 +184,4 @@ def highest_rate(
         return rate in held and held[rate] is tried
 
     found = search(holds, start, tolerance=_TOLERANCE, least_rps=_LEAST_RPS)
-    return held.get(found.rate_rps)
+    return held.get(found)

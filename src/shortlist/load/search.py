@@ -4,22 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 VOTES = 3
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search found.
-
-    Args:
-        rate_rps: the highest rate that was held; 0 when not even the least was.
-        above_rps: the lowest rate that was not; infinity when the search ended at its limit.
-    """
-
-    rate_rps: float
-    above_rps: float
 
 
 def highest_rate(
@@ -29,7 +15,7 @@ def highest_rate(
     tolerance: float = 0.05,
     least_rps: float = 1.0,
     most_rps: float = 100_000.0,
-) -> Found:
+) -> float:
     """Search for the highest rate that holds.
 
     A rate counts as held when the majority of `VOTES` trials held, for one run beside a busy neighbour
@@ -42,6 +28,9 @@ def highest_rate(
         tolerance: how near the two ends of the search must come, as a share.
         least_rps: below it nothing is tried.
         most_rps: above it nothing is tried.
+
+    Returns:
+        The highest rate that was held; 0 when not even the least was.
     """
     low, high, rate = 0.0, math.inf, min(start_rps, most_rps)
     while math.isinf(high) and low < most_rps:
@@ -56,7 +45,7 @@ def highest_rate(
         else:
             high = rate
     if low == 0.0:
-        return Found(0.0, high)
+        return 0.0
     while high > low * (1 + tolerance) and math.isfinite(high):
         rate = math.sqrt(low * high)
         if _majority(holds, rate):
@@ -64,10 +53,10 @@ def highest_rate(
         else:
             high = rate
     while not _majority(holds, low):
-        high, low = low, low / (1 + tolerance)
+        low /= 1 + tolerance
         if low < least_rps:
-            return Found(0.0, high)
-    return Found(low, high)
+            return 0.0
+    return low
 
 
 def _majority(holds: Callable[[float], bool], rate: float) -> bool:

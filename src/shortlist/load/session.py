@@ -102,7 +102,7 @@ def run_session(
     found_rps = None
     if asked.sought:
         start_rps = asked.rate_rps or DEFAULT_RPS
-        found_rps = highest_rate(lambda rate_rps: _holds(run_at(rate_rps), asked.sought), start_rps).rate_rps
+        found_rps = highest_rate(lambda rate_rps: _holds(run_at(rate_rps), asked.sought), start_rps)
     served = scrape(address).release
     if served != release:
         raise ServerGone(
