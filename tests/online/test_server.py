@@ -145,7 +145,7 @@ def test_a_state_that_missed_a_record_answers_no_more(app, data, monkeypatch):
 
 
 def test_more_than_it_can_do_is_refused_at_once(app, data, monkeypatch):
-    monkeypatch.setattr("shortlist.online.admission.NUM_SLOTS", 0)
+    monkeypatch.setattr("shortlist.online.admission.MAX_INSIDE", 0)
     monkeypatch.setattr("shortlist.online.admission.MAX_WAITING", 0)
     with running(app, data) as client:
         answer = client.post("/v1/surfaces/home/recommend", json={"user": "u1"})

@@ -8,20 +8,21 @@ more to a client than an answer that comes too late, and a queue that grows with
 from __future__ import annotations
 
 import asyncio
-import os
+import math
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from shortlist.online.problems import Problem
-
-NUM_SLOTS = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-"""Requests that are worked on at once: more than there are processors only wait for each other."""
+from shortlist.online.turns import Turns
 
 MAX_WAITING = 256
+MAX_INSIDE = 64
+"""Requests that are worked on at once, stuck ones and all: each has a thread."""
+
 MAX_WAIT_SHARE = 0.5
-"""Of its budget: a request that would wait longer than this for its turn is refused."""
+"""Of its budget: under pressure, a request that would wait longer than this for its turn is refused."""
 
 LATE_SHARE = 0.8
 """Of its budget: an answer that took longer counts as one too many, before the promise is broken."""
@@ -33,9 +34,11 @@ _MEMORY = 200  # answers: the span over which the share of late ones is averaged
 _TURN_S = 0.1  # between two changes of the width
 _NARROWER, _WIDER = 0.85, 1.05
 _SERVICE_WEIGHT = 0.05
+_STUCK = 3.0  # times as long as usual
+_STUCK_SHARE = 0.4  # of its budget, so that who waits behind it still has time
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Ticket:
     """One request inside: when it came, when its turn came, and how long it may take in all."""
 
@@ -47,16 +50,19 @@ class Ticket:
 class Admission:
     """The door of a server; used by the event loop's thread only.
 
+    `Turns` says how many requests are worked on at once. One that takes much longer than usual is stuck in a
+    stage, and does not keep the others waiting.
+
     Args:
-        num_slots: how many requests may be worked on at once; by default `NUM_SLOTS`.
         clock: the moments that tickets count in, in seconds.
     """
 
-    def __init__(self, num_slots: int | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._num_slots = NUM_SLOTS if num_slots is None else num_slots
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._num_inside = 0
+        self._turns = Turns()
+        self._inside: list[Ticket] = []
         self._queue: deque[tuple[Ticket, asyncio.Future[None]]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
         self._service_s = 0.0
         self._late = 0.0
         self._turned_s = 0.0
@@ -78,22 +84,24 @@ class Admission:
         Raises:
             Problem: overloaded, at once when the wait would be too long, or when it has become so.
         """
-        ticket = Ticket(arrived_s, budget_ms / 1000)
-        if self._num_inside < self._num_slots and not self._queue:
-            self._num_inside += 1
-            ticket.begun_s = self._clock()
+        ticket, now_s = Ticket(arrived_s, budget_ms / 1000), self._clock()
+        if not self._queue and self._has_room(now_s):
+            self._begin(ticket, now_s)
             return ticket
-        waits_s = (len(self._queue) + 1) * self._service_s
-        if len(self._queue) >= MAX_WAITING or waits_s > MAX_WAIT_SHARE * ticket.budget_s * self._num_slots:
+        # Of what is under way, half is left on average.
+        waits_s = (len(self._queue) + 0.5) * self._service_s
+        if len(self._queue) >= MAX_WAITING or waits_s > self._may_wait_s(ticket) * self._turns.num:
             raise self._refused(f"{len(self._queue)} requests wait already.")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (ticket, turn)
         self._queue.append(entry)
+        self._set_alarm(now_s)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._release()
+                self._inside.remove(ticket)
+                self._let_in()
             elif entry in self._queue:
                 self._queue.remove(entry)
             raise
@@ -103,23 +111,52 @@ class Admission:
         """Note that a request is answered, and let the next one in."""
         now_s = self._clock()
         service_s = now_s - ticket.begun_s
-        self._service_s += _SERVICE_WEIGHT * (service_s - self._service_s)
+        self._service_s += (_SERVICE_WEIGHT if self._service_s else 1.0) * (service_s - self._service_s)
         self._count(is_late=now_s - ticket.arrived_s > LATE_SHARE * ticket.budget_s)
-        self._release()
+        self._turns.answered(now_s, others_wait=bool(self._queue))
+        self._inside.remove(ticket)
+        self._let_in()
 
-    def _release(self) -> None:
-        self._num_inside -= 1
+    def _begin(self, ticket: Ticket, now_s: float) -> None:
+        ticket.begun_s = now_s
+        self._inside.append(ticket)
+
+    def _may_wait_s(self, ticket: Ticket) -> float:
+        """Return how long a request may wait: while nothing is narrowed, a clump as long as there is time."""
+        if self.width_share < 1.0:
+            return MAX_WAIT_SHARE * ticket.budget_s
+        return max(MAX_WAIT_SHARE * ticket.budget_s, LATE_SHARE * ticket.budget_s - self._service_s)
+
+    def _has_room(self, now_s: float) -> bool:
+        num_at_work = sum(now_s < self._stuck_from_s(one) for one in self._inside)
+        return num_at_work < self._turns.num and len(self._inside) < MAX_INSIDE
+
+    def _stuck_from_s(self, ticket: Ticket) -> float:
+        usual_s = self._service_s or math.inf
+        return ticket.begun_s + min(_STUCK * usual_s, _STUCK_SHARE * ticket.budget_s)
+
+    def _let_in(self) -> None:
         now_s = self._clock()
-        while self._queue and self._num_inside < self._num_slots:
+        while self._queue and self._has_room(now_s):
             ticket, turn = self._queue.popleft()
             if turn.done():
                 continue
-            if now_s - ticket.arrived_s > MAX_WAIT_SHARE * ticket.budget_s:
+            if now_s - ticket.arrived_s > self._may_wait_s(ticket):
                 turn.set_exception(self._refused("Its turn did not come in time."))
                 continue
-            self._num_inside += 1
-            ticket.begun_s = now_s
+            self._begin(ticket, now_s)
             turn.set_result(None)
+        self._set_alarm(now_s)
+
+    def _set_alarm(self, now_s: float) -> None:
+        """See to it that who waits is let in when somebody inside turns out to be stuck."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        stuck_from_s = [at_s for one in self._inside if (at_s := self._stuck_from_s(one)) > now_s]
+        if self._queue and stuck_from_s:
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_later(min(stuck_from_s) - now_s, self._let_in)
 
     def _refused(self, why: str) -> Problem:
         self._count(is_late=True)

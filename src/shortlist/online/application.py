@@ -38,7 +38,6 @@ def build_app(
     pages: Pages | None = None,
     *,
     loopback_only: bool = False,
-    num_slots: int | None = None,
 ) -> Router:
     """Return the ASGI application of a product.
 
@@ -47,10 +46,9 @@ def build_app(
         service: its log, state and releases; it may still be opening.
         pages: what else to serve.
         loopback_only: refuse requests that call the server by another machine's name.
-        num_slots: how many requests may be worked on at once; by default one for each processor.
     """
     pages = pages or {}
-    routes = _routes(app, service, num_slots)
+    routes = _routes(app, service)
     described = msgspec.json.encode(document(app, shortlist.__version__, routes))
     index = Index(app.name, list(app.surfaces), "/openapi.json")
     extra = [Route("GET", "/openapi.json", _always(Response(described)), "This document.")]
@@ -69,9 +67,9 @@ def build_app(
     return Router([*routes, *extra], service.telemetry, loopback_only=loopback_only)
 
 
-def _routes(app: App, service: Service, num_slots: int | None) -> list[Route]:
+def _routes(app: App, service: Service) -> list[Route]:
     ingest, recommend, items, health = (
-        Ingest(app, service), Recommend(app, service, num_slots), Items(app, service), Health(service),
+        Ingest(app, service), Recommend(app, service), Items(app, service), Health(service),
     )  # fmt: skip
     body_problems = (400, 413, 415)
     n = {"type": "integer", "minimum": 1, "maximum": MAX_SIMILAR, "default": DEFAULT_SIMILAR}

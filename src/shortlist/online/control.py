@@ -12,7 +12,6 @@ class Place(msgspec.Struct, frozen=True):
 
     Attributes:
         number: from 0; that one writes the snapshots.
-        num_workers: how many share the machine.
         log_fd: its end of the channel to the log's keeper.
         control_fd: its end of the channel of these messages.
         door_fd: where it gets the connections it serves, one byte and one descriptor each.
@@ -20,7 +19,6 @@ class Place(msgspec.Struct, frozen=True):
     """
 
     number: int
-    num_workers: int
     log_fd: int
     control_fd: int
     door_fd: int

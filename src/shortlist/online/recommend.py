@@ -29,12 +29,12 @@ _decoder = msgspec.json.Decoder(RecommendRequest)
 class Recommend:
     """Answers for a user. The event loop checks and watches; the work is done on a funnel's thread."""
 
-    def __init__(self, app: App, service: Service, num_slots: int | None = None) -> None:
+    def __init__(self, app: App, service: Service) -> None:
         self._app, self._service = app, service
         types = {name: field.type for name, field in app.request_context.fields.items()}
         self._context = EventSchema("context", types, frozenset(types))
         self._slates = Slates(app, service.telemetry)
-        self._admission = Admission(num_slots)
+        self._admission = Admission()
         service.telemetry.watch_admission(
             lambda: self._admission.width_share, lambda: self._admission.num_waiting
         )

@@ -125,7 +125,7 @@ class Supervisor:
     async def _start(self, number: int) -> None:
         worker = WorkerProcess(number, self._heard, self._gone)
         host = self._socket.getsockname()[0]
-        await worker.start(self._command, self._keeper, self._num_workers, loopback_only=is_loopback(host))
+        await worker.start(self._command, self._keeper, loopback_only=is_loopback(host))
         self._workers[number] = worker
 
     def _look_after(self) -> None:

@@ -14,7 +14,6 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shortlist.declare.app import App
-from shortlist.online.admission import NUM_SLOTS
 from shortlist.online.application import Pages, build_app
 from shortlist.online.control import Failed, Place, Ready, Told
 from shortlist.online.line import Line
@@ -45,13 +44,7 @@ class _Worker(uvicorn.Server):
         channel = socket.socket(fileno=place.log_fd)
         opening = Shared(app, data, channel, self._left_alone, saves=place.number == 0)
         self._service = Service(app, data, opening, self._gather)
-        application = build_app(
-            app,
-            self._service,
-            pages,
-            loopback_only=place.loopback_only,
-            num_slots=max(1, NUM_SLOTS // place.num_workers),
-        )
+        application = build_app(app, self._service, pages, loopback_only=place.loopback_only)
         super().__init__(configure(application))
         self._line = Line(
             self._service.telemetry.registry,

@@ -51,15 +51,12 @@ class WorkerProcess(asyncio.Protocol):
         self.is_ready = False
         self.reasons: list[str] = []
 
-    async def start(
-        self, command: Sequence[str], keeper: Keeper, num_workers: int, *, loopback_only: bool
-    ) -> None:
+    async def start(self, command: Sequence[str], keeper: Keeper, *, loopback_only: bool) -> None:
         """Start the process.
 
         Args:
             command: what to run; the worker's `Place` is added as the last argument.
             keeper: of the log.
-            num_workers: how many there are in all.
             loopback_only: whether the server listens on this machine only.
 
         Raises:
@@ -70,9 +67,7 @@ class WorkerProcess(asyncio.Protocol):
             for end in chain.from_iterable(pairs):
                 undo.callback(end.close)
             (log, its_log), (control, its_control), (self._door, its_door) = pairs
-            self._process = self._spawned(
-                command, num_workers, [its_log, its_control, its_door], loopback_only
-            )
+            self._process = self._spawned(command, [its_log, its_control, its_door], loopback_only)
             undo.pop_all()
         for its in (its_log, its_control, its_door):
             its.close()
@@ -82,12 +77,10 @@ class WorkerProcess(asyncio.Protocol):
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=control)
 
     def _spawned(
-        self, command: Sequence[str], num_workers: int, theirs: Sequence[socket.socket], loopback_only: bool
+        self, command: Sequence[str], theirs: Sequence[socket.socket], loopback_only: bool
     ) -> subprocess.Popen[bytes]:
         its_log, its_control, its_door = theirs
-        place = Place(
-            self.number, num_workers, its_log.fileno(), its_control.fileno(), its_door.fileno(), loopback_only
-        )
+        place = Place(self.number, its_log.fileno(), its_control.fileno(), its_door.fileno(), loopback_only)
         # A group of its own: Ctrl-C is for the supervisor, which ends its workers in order.
         return subprocess.Popen(
             [*command, msgspec.json.encode(place).decode()],
