@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -30,6 +32,16 @@ def test_they_read_as_the_list(tmp_path_factory, ids, data):
     for beyond in (len(ids), -len(ids) - 1):
         with pytest.raises(IndexError):
             read[beyond]
+
+
+few = st.lists(st.text("abé", max_size=2), max_size=6)
+
+
+@given(few, few, few)
+def test_what_two_begin_with_is_counted(same, ours, theirs):
+    ours, theirs = same + ours, same + theirs
+    common = [*takewhile(lambda both: both[0] == both[1], zip(ours, theirs, strict=False))]
+    assert ItemIds.of(ours).num_common(ItemIds.of(theirs)) == len(common)
 
 
 def test_more_than_are_decoded_at_once():

@@ -19,24 +19,35 @@ from shortlist.pipeline.funnel import Funnel
 from shortlist.pipeline.numbering import item_codes
 from shortlist.releases.artifacts import load_contents
 from shortlist.releases.errors import ReleaseError
+from shortlist.releases.item_ids import ItemIds
 from shortlist.releases.manifest import ReleaseId
 from shortlist.releases.registry import Registry
 from shortlist.stages.contract import Items, Query
 
 _PATIENCE_MS = 60_000.0
 _PAUSE_S = 0.001
-_WARM_USERS = 8
+_WARM_USERS = 3
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Serving:
-    """A loaded release: a funnel for each surface; the similar items when a model of it knows them."""
+    """A loaded release: a funnel for each surface; the similar items when a model of it knows them.
+
+    Args:
+        release: its name.
+        funnels: by surface.
+        similar: None when no model knows any.
+        item_ids: its items.
+        codes: int64 [I], theirs in the state, see `item_codes`.
+    """
 
     release: ReleaseId
     funnels: Mapping[str, Funnel]
     similar: SimilarItems | None
+    item_ids: ItemIds
+    codes: Items
 
 
 class Loader:
@@ -107,8 +118,8 @@ class Loader:
         release = self._registry.open(id, self._fingerprint)
         artifacts = load_contents(release.folder, self._app)
         item_ids = next(iter(artifacts.values())).item_ids
-        pause_s = 0.0 if self.serving is None else _PAUSE_S
-        codes = item_codes(self._state.items.vocabulary, item_ids, pause_s)
+        assert isinstance(item_ids, ItemIds)
+        codes = self._codes(item_ids)
         funnels = {
             name: Funnel.build(self._app, surface, artifacts[name], self._state, codes=codes)
             for name, surface in self._app.surfaces.items()
@@ -117,7 +128,15 @@ class Loader:
             if self.serving is not None:
                 funnel.succeed(self.serving.funnels[name])
             self._warm(funnel)
-        return Serving(id, funnels, _similar(artifacts, codes))
+        return Serving(id, funnels, _similar(artifacts, codes), item_ids, codes)
+
+    def _codes(self, item_ids: ItemIds) -> Items:
+        """Number a release's items: those that the one before begins with, too, are numbered already."""
+        vocabulary, earlier = self._state.items.vocabulary, self.serving
+        if earlier is None:
+            return item_codes(vocabulary, item_ids)
+        known = earlier.codes[: item_ids.num_common(earlier.item_ids)]
+        return item_codes(vocabulary, item_ids, known, _PAUSE_S)
 
     def _warm(self, funnel: Funnel) -> None:
         """Answer for nobody and for some, so that no request waits for a compiler or a page.

@@ -13,21 +13,31 @@ import numpy as np
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.stages.contract import Items
 
+_NONE = np.empty(0, np.int64)
 _AT_ONCE = 500  # ids: about a tenth of a millisecond
 
 
-def item_codes(vocabulary: Vocabulary, item_ids: Sequence[str], pause_s: float = 0.0) -> Items:
+def item_codes(
+    vocabulary: Vocabulary, item_ids: Sequence[str], known: Items = _NONE, pause_s: float = 0.0
+) -> Items:
     """Return the code int64 [I] of each of a release's items, -1 for one that the state has never seen.
 
     Args:
         vocabulary: the state's.
         item_ids: of the release.
+        known: int64 [at most I], what an earlier call returned for the first of them.
         pause_s: how long to leave the interpreter to others after some hundred ids: whoever answers
             requests beside a loop of a million steps would otherwise wait for the lock again and again.
     """
-    codes = np.empty(len(item_ids), np.int64)
-    for first in range(0, len(item_ids), _AT_ONCE):
-        codes[first : first + _AT_ONCE] = vocabulary.codes(item_ids[first : first + _AT_ONCE])
+    codes = np.full(len(item_ids), -1, np.int64)
+    codes[: len(known)] = known
+    sought = np.flatnonzero(codes < 0)
+    for start in range(0, len(sought), _AT_ONCE):
+        some = sought[start : start + _AT_ONCE]
+        first, last = int(some[0]), int(some[-1])
+        is_run = last - first + 1 == len(some)
+        ids = item_ids[first : last + 1] if is_run else [item_ids[number] for number in some.tolist()]
+        codes[some] = vocabulary.codes(ids)
         if pause_s:
             time.sleep(pause_s)
     return codes

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,16 @@ class ItemIds(Sequence[str]):
         bounds = (self._starts[first : after + 1] - base).tolist()
         return [text[start:end].decode() for start, end in pairwise(bounds)]
 
+    def num_common(self, other: ItemIds) -> int:
+        """Return how many of the first ids are the same in both."""
+        most = min(len(self), len(other))
+        num = _num_equal(self._starts[: most + 1], other._starts[: most + 1]) - 1
+        num_bytes = int(self._starts[num])
+        num_same = _num_equal(self._text[:num_bytes], other._text[:num_bytes])
+        if num_same == num_bytes:
+            return num
+        return int(np.searchsorted(self._starts, num_same, side="right")) - 1
+
     def save(self, folder: Path) -> None:
         """Write `item_ids.npy` and `item_starts.npy`."""
         write_array(folder, _TEXT, self._text)
@@ -95,3 +105,9 @@ class ItemIds(Sequence[str]):
         except ValueError as error:
             raise ArrayFileError(f"{folder / _TEXT}.npy: expected ids in UTF-8: {error}.") from error
         return cls(text, starts)
+
+
+def _num_equal(one: NDArray[Any], other: NDArray[Any]) -> int:
+    """Return how many of the first numbers are the same in two arrays of one length."""
+    is_equal = one == other
+    return len(one) if is_equal.all() else int(np.argmin(is_equal))
