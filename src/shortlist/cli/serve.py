@@ -15,7 +15,7 @@ import typer
 from shortlist.cli.console import Steps, plain, say
 from shortlist.cli.errors import UsageError
 from shortlist.cli.project import DATA, DECLARATION, Data, Declaration, Project
-from shortlist.online.threads import use_one_thread
+from shortlist.online.process import prepare_process
 
 if TYPE_CHECKING:
     from shortlist.online.server import Server
@@ -42,7 +42,7 @@ def run(
     promotion and rollback without a failed request. Ctrl-C ends it in good order.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    use_one_thread()  # before anything loads a numeric library
+    prepare_process()  # before anything loads a numeric library
     project = Project.load(app, data)
     with Steps() as steps:
 

@@ -17,6 +17,7 @@ from shortlist.declare.app import App
 from shortlist.online.application import Pages, build_app
 from shortlist.online.control import Failed, Place, Ready, Told
 from shortlist.online.line import Line
+from shortlist.online.process import return_large_blocks
 from shortlist.online.server import DRAIN_S, configure
 from shortlist.online.service import Cancelled, Service
 from shortlist.online.shared import Shared
@@ -33,6 +34,7 @@ def work(app: App, data: Path, place: str, pages: Pages | None = None) -> None:
         place: the last argument of the command line that the supervisor started.
         pages: further pages, by path.
     """
+    return_large_blocks()
     _Worker(app, data, msgspec.json.decode(place, type=Place), pages).run(sockets=[])
 
 

@@ -18,7 +18,7 @@ import msgspec
 from shortlist.log.frames import Unframer, framed
 from shortlist.log.keeper import Keeper
 from shortlist.online.control import FromWorker, Ping, Place, Pong, Ready, Stop, ToWorker
-from shortlist.online.threads import ONE_THREAD
+from shortlist.online.process import ONE_THREAD
 
 _RUNS_WITHIN_S = 60.0
 _EXIT_S = 5.0
