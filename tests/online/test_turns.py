@@ -1,64 +1,88 @@
-"""How many at once: it finds what answers most, from any number, and follows when that changes."""
+"""How many at once: it finds what answers most, at any load, and follows when that changes."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.online.turns import MOST, Turns
 
 
-def drive(turns, rate_of, num_answers, *, start_s=0.0, seed=0, others_wait=lambda: True):
-    """Answer so many, each after the time that the rate of so many at once leaves; return the last moment."""
-    random, now_s = np.random.default_rng(seed), start_s
-    for _ in range(num_answers):
-        now_s += random.gamma(16) / 16 / rate_of(turns.num)
-        turns.answered(now_s, others_wait=others_wait())
-        assert 1 <= turns.num <= MOST
-    return now_s
+class Queue:
+    """Requests that come at random, and are worked on as soon as they are allowed to be."""
+
+    def __init__(self, turns, seed=0):
+        self.turns, self.now_s = turns, 0.0
+        self._random = np.random.default_rng(seed)
+        self._num_waiting, self._work = 0, []
+
+    def serve(self, num_answers, load_rps, rate_rps):
+        """Give so many answers, so many a second of so many at work; return how long so many were."""
+        seconds_of, arrives_in_s = Counter(), 0.0
+        while num_answers:
+            num_inside = len(self._work)
+            each_rps = rate_rps(num_inside) / num_inside if num_inside else 1.0
+            leaves_in_s = min(self._work, default=math.inf) / each_rps
+            elapsed_s = min(leaves_in_s, arrives_in_s)
+            seconds_of[num_inside] += elapsed_s
+            self.now_s += elapsed_s
+            self._work = [left - elapsed_s * each_rps for left in self._work]
+            arrives_in_s -= elapsed_s
+            if arrives_in_s <= 0:
+                self._num_waiting = min(self._num_waiting + 1, 100)
+                arrives_in_s = self._random.exponential(1 / load_rps)
+            else:
+                self._work.remove(min(self._work))
+                self.turns.left(self.now_s)
+                num_answers -= 1
+            while self._num_waiting and len(self._work) < self.turns.num:
+                self._num_waiting -= 1
+                self._work.append(self._random.gamma(9) / 9)
+                self.turns.entered(self.now_s)
+            assert 1 <= self.turns.num <= MOST
+        return seconds_of
 
 
-def test_where_more_at_once_gain_nothing_it_stays_with_one():
-    turns, nums = Turns(), []
+def one_interpreter(num):
+    return 100.0
 
-    def rate_rps(num):
-        nums.append(num)
-        return 100.0
 
-    drive(turns, rate_rps, 20_000)
-    assert max(nums) == 2
-    assert nums.count(2) / len(nums) < 0.02
+def each_for_itself(num):
+    return 100.0 * num
+
+
+@pytest.mark.parametrize("load_rps", [20.0, 70.0, 500.0])
+def test_where_more_at_once_gain_nothing_it_stays_with_one(load_rps):
+    queue = Queue(Turns())
+    queue.serve(1000, load_rps, one_interpreter)
+    seconds_of = queue.serve(20_000, load_rps, one_interpreter)
+    at_work_s = sum(seconds for num, seconds in seconds_of.items() if num)
+    assert sum(seconds for num, seconds in seconds_of.items() if num > 1) < 0.1 * at_work_s
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(2, MOST), st.integers(0, 100))
 def test_where_each_one_more_answers_more_it_climbs_as_far_as_that_goes(knee, seed):
     turns = Turns()
-    drive(turns, lambda num: 100.0 * min(num, knee), 6_000, seed=seed)
-    assert knee / 1.6 <= turns.num <= 1.6 * knee
+    Queue(turns, seed).serve(10_000, 5000.0, lambda num: 100.0 * min(num, knee))
+    assert knee / 1.7 <= turns.num <= 1.7 * knee
+
+
+def test_it_needs_no_overload_to_find_out():
+    turns = Turns()
+    Queue(turns).serve(5_000, 60.0, each_for_itself)
+    assert turns.num > 1
 
 
 def test_it_comes_down_again_when_they_only_wait_for_each_other():
     turns = Turns()
-    now_s = drive(turns, lambda num: 100.0 * num, 5_000)
+    queue = Queue(turns)
+    queue.serve(5_000, 5000.0, each_for_itself)
     assert turns.num > 8
-    drive(turns, lambda num: 100.0, 100_000, start_s=now_s)
+    queue.serve(30_000, 500.0, one_interpreter)
     assert turns.num <= 2
-
-
-def test_without_others_waiting_nothing_is_tried():
-    turns = Turns()
-    drive(turns, lambda num: 100.0 * num, 5_000, others_wait=lambda: False)
-    assert turns.num == 1
-
-
-def test_a_trial_that_ends_with_the_queue_is_made_another_time():
-    turns = Turns()
-    now_s = 0.0
-    while turns.num == 1:
-        now_s = drive(turns, lambda num: 100.0 * num, 1, start_s=now_s)
-    drive(turns, lambda num: 100.0 * num, 1, start_s=now_s, others_wait=lambda: False)
-    assert turns.num == 1
-    drive(turns, lambda num: 100.0 * num, 5_000, start_s=now_s)
-    assert turns.num > 8

@@ -100,8 +100,7 @@ class Admission:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._inside.remove(ticket)
-                self._let_in()
+                self._end(ticket, self._clock())
             elif entry in self._queue:
                 self._queue.remove(entry)
             raise
@@ -113,13 +112,17 @@ class Admission:
         service_s = now_s - ticket.begun_s
         self._service_s += (_SERVICE_WEIGHT if self._service_s else 1.0) * (service_s - self._service_s)
         self._count(is_late=now_s - ticket.arrived_s > LATE_SHARE * ticket.budget_s)
-        self._turns.answered(now_s, others_wait=bool(self._queue))
-        self._inside.remove(ticket)
-        self._let_in()
+        self._end(ticket, now_s)
 
     def _begin(self, ticket: Ticket, now_s: float) -> None:
         ticket.begun_s = now_s
         self._inside.append(ticket)
+        self._turns.entered(now_s)
+
+    def _end(self, ticket: Ticket, now_s: float) -> None:
+        self._inside.remove(ticket)
+        self._turns.left(now_s)
+        self._let_in()
 
     def _may_wait_s(self, ticket: Ticket) -> float:
         """Return how long a request may wait: while nothing is narrowed, a clump as long as there is time."""
