@@ -69,11 +69,10 @@ class Diversify(RerankStage):
             # re-ranker the order that it decided still holds. Within a value, worth then falls from the top
             # too, so the greedy choice always meets a value's candidates in their order, the m-th of them
             # with m before it: sorting by worth gives the greedy order, without the loop.
-            scores = slate.scores[:clean]
-            falling = scores if (scores[1:] <= scores[:-1]).all() else -np.sort(-scores)
+            scores = np.array(slate.scores[:clean], np.float64)
             discounts = powers if clean <= _USUAL else _powers(1.0 - self.strength, clean)
             order = np.arange(len(slate))
-            order[:clean] = np.argsort(debts(np.array(falling), group, discounts), kind="stable")
+            order[:clean] = debts(scores, group, discounts).argsort(kind="stable")
             return slate.ordered(order)
 
         return rerank
