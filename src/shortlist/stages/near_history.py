@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from shortlist.declare.features import Last
 from shortlist.features.kernels.arrays import as_int64
 from shortlist.models.retrieval import FittedRetrieval, UserBatch
-from shortlist.stages.contract import Items, Query, Retrieved, Source
 from shortlist.stages import kernels
+from shortlist.stages.contract import Items, Query, Retrieved, Source
 
 NOTHING = Retrieved(np.empty(0, np.int64), np.empty(0, np.float32))
 

@@ -15,7 +15,7 @@ from shortlist.compiled import compiled
 def fill_mean(
     vectors_ID: NDArray[np.float32], history_L: NDArray[np.int64], most: int, mean_D: NDArray[np.float32]
 ) -> None:
-    """Fill in the mean of the first `most` vectors that a history has; it comes in as zeros, and stays so for none.
+    """Fill in the mean of the first `most` vectors of a history; it comes in as zeros, and stays so for none.
 
     Args:
         vectors_ID: of items 0..I-1; one that is not 0 in its last place stands for no vector.
