@@ -150,8 +150,9 @@ def _proposed(propose: Source, query: Query) -> Items:
     if items.ndim != 1:
         raise TypeError(f"expected a list of items, received an array of shape {list(items.shape)}")
     # A code that the state does not know would break everybody else's candidates too.
-    if len(items) and not (items.min() >= 0 and items.max() < len(query.state.items)):
-        return items[(items >= 0) & (items < len(query.state.items))]
+    num_known = len(query.state.items)
+    if len(items) and items.view(np.uint64).max() >= num_known:  # where a code below 0 is a huge one
+        return items[(items >= 0) & (items < num_known)]
     return items
 
 
