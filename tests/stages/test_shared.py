@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.stages.kernels import occurrences
+from shortlist.stages.kernels import debts, distinct, is_reordered, new_among, occurrences, places_among
 from shortlist.stages.membership import among
 
 many = settings(max_examples=150, deadline=None)
@@ -19,6 +19,52 @@ codes = st.lists(st.integers(-1, 12), max_size=60).map(lambda values: np.array(v
 @given(codes, codes)
 def test_among_is_membership(items, others):
     assert among(items, others).tolist() == [item in others for item in items.tolist()]
+
+
+@many
+@given(codes, codes.map(np.unique))
+def test_places_are_those_of_the_others(items, others):
+    expected = [others.tolist().index(item) if item in others else -1 for item in items.tolist()]
+    assert places_among(items, others).tolist() == expected
+
+
+@many
+@given(codes)
+def test_distinct_keeps_what_stood_first(items):
+    assert distinct(items).tolist() == list(dict.fromkeys(items.tolist()))
+
+
+@many
+@given(codes.map(np.unique), st.data())
+def test_only_another_order_of_the_same_is_reordered(items, data):
+    other = np.array(data.draw(st.permutations(items.tolist()) | codes.map(np.ndarray.tolist)), np.int64)
+    assert is_reordered(other, items) == (sorted(other.tolist()) == items.tolist())
+
+
+@many
+@given(st.lists(st.integers(-1, 9), max_size=30), codes, st.integers(0, 8), st.integers(0, 99))
+def test_new_among_passes_over_what_was_had_or_has_no_code(found, had, num, seed):
+    of_number = np.random.default_rng(seed).permutation(14)[:10] - 1
+    expected = [
+        (int(of_number[one]), place)
+        for place, one in enumerate(found)
+        if one >= 0 and of_number[one] >= 0 and of_number[one] not in had
+    ][:num]
+    items, places = new_among(np.array(found, np.int64), of_number, had, num)
+    assert list(zip(items.tolist(), places.tolist(), strict=True)) == expected
+
+
+@many
+@given(st.lists(st.floats(-4, 4), max_size=40), st.integers(0, 99))
+def test_debts_go_by_the_rank_of_a_place(scores, seed):
+    groups = np.random.default_rng(seed).integers(-1, 4, len(scores))
+    powers = 0.8 ** np.arange(40)
+    falling = np.array(sorted(scores, reverse=True), np.float64)
+    expected = debts(falling, groups, powers)
+    assert np.array_equal(debts(np.array(scores, np.float64), groups, powers), expected)
+    if len(scores) and falling[0] > falling[-1]:
+        relevance = (falling - falling[-1]) / (falling[0] - falling[-1])
+        assert np.array_equal(expected, -(relevance * powers[occurrences(groups)]))
 
 
 @many

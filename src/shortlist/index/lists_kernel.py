@@ -20,7 +20,7 @@ def best_of_found(
     found_M: NDArray[np.int64],
     items_n: NDArray[np.int32],
     products_n: NDArray[np.float32],
-) -> tuple[int, float]:
+) -> tuple[int, np.float32]:
     """Fill in the n best of what was found, by product and then item, and return how many there are.
 
     The second number returned means nothing: it keeps the first loop alive.
@@ -36,7 +36,7 @@ def best_of_found(
     width = len(query_D)
     whole = width - width % 8
     # Vectors are scattered over memory: these reads do not wait for one another, those below would.
-    touched = np.float32(0.0)
+    touched: np.float32 = np.float32(0.0)
     for item in found_M:
         for place in range(0, width if item >= 0 else 0, _CACHE_LINE):
             touched += vectors_ID[item, place]

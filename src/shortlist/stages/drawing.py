@@ -83,6 +83,6 @@ def with_drawn(size: int, k: int, chosen: Int64s, places: Int64s) -> Int64s:
 
 @compiled
 def explored(size: int, k: int, slots: int, num_pooled: int, words: Int64s) -> tuple[Int64s, Int64s]:
-    """Return the order int64[C] that shows `slots` of the P candidates below the first k - slots, and where."""
+    """Return the order int64[C] with `slots` of the P candidates below the others shown, and where."""
     places = drawn_places(k, slots)
     return with_drawn(size, k, k - slots + drawn(num_pooled, slots, words), places), places
