@@ -95,9 +95,8 @@ class Retrieval:
         if self._is_closed:
             return
         self._is_closed = True
-        self._record.stages.extend(self._traces[number] for number in sorted(self._traces))
-        for number in sorted(self._traces):
-            trace = self._traces[number]
+        for _, trace in sorted(self._traces.items()):
+            self._record.stages.append(trace)
             if trace.note:
                 self._record.degraded.append(f"source {trace.stage}: {trace.note}")
 
@@ -133,7 +132,7 @@ class Retrieval:
         since_s = time.perf_counter()
         proposals = dict(sorted(self._record.proposals.items()))
         candidates, cut = merge(proposals, self._width)
-        num_in = sum(len(items) for items in proposals.values())
+        num_in = sum(map(len, proposals.values()))
         self._retrieve.proposed(len(candidates) + len(cut))
         reasons = {"proposed twice": num_in - len(candidates) - len(cut), "over the width": len(cut)}
         removed = {reason: count for reason, count in reasons.items() if count}
