@@ -30,14 +30,18 @@ def _mixed(word: np.uint64) -> np.uint64:
 @compiled
 def drawn_places(k: int, slots: int) -> Int64s:
     """Return the 0-based places that are drawn: the middles of `slots` equal parts of k places."""
-    return (2 * np.arange(slots) + 1) * k // (2 * slots)
+    places = np.empty(slots, dtype=np.int64)
+    for slot in range(slots):
+        places[slot] = (2 * slot + 1) * k // (2 * slots)
+    return places
 
 
 @compiled
-def drawn(num: int, slots: int, words: Int64s) -> Int64s:
-    """Return `slots` different numbers of 0..num-1, uniformly, in the order in which they were drawn.
+def drawn(first: int, num: int, slots: int, words: Int64s) -> Int64s:
+    """Return `slots` different numbers of first..first+num-1, uniformly, in the order of the draws.
 
     Args:
+        first: the least number.
         num: how many to draw from.
         slots: how many to draw, at most `num`.
         words: int64[N], the seed: seeds that differ in any bit draw independently.
@@ -45,7 +49,7 @@ def drawn(num: int, slots: int, words: Int64s) -> Int64s:
     state = _STEP
     for word in words:
         state = _mixed(state ^ np.uint64(word)) + _STEP
-    numbers = np.arange(num)
+    numbers = np.arange(first, first + num)
     for slot in range(slots):
         left = np.uint64(num - slot)
         too_low = (np.uint64(0) - left) % left  # 2^64 % left: without these all remainders are equally many
@@ -85,4 +89,4 @@ def with_drawn(size: int, k: int, chosen: Int64s, places: Int64s) -> Int64s:
 def explored(size: int, k: int, slots: int, num_pooled: int, words: Int64s) -> tuple[Int64s, Int64s]:
     """Return the order int64[C] with `slots` of the P candidates below the others shown, and where."""
     places = drawn_places(k, slots)
-    return with_drawn(size, k, k - slots + drawn(num_pooled, slots, words), places), places
+    return with_drawn(size, k, drawn(k - slots, num_pooled, slots, words), places), places

@@ -144,24 +144,29 @@ def limited(groups: Int64s, num: int, size: int) -> tuple[Int64s, int]:
 
 
 @compiled
+def is_falling(scores: Float64s) -> bool:
+    """Tell whether no score float64[C] is above the one before it."""
+    is_so = True
+    for c in range(1, scores.shape[0]):
+        is_so &= scores[c] <= scores[c - 1]
+    return is_so
+
+
+@compiled
 def debts(scores: Float64s, groups: Int64s, discounts: Float64s) -> Float64s:
     """Return minus what each candidate is worth: its relevance, discounted for the group's before it.
 
     Args:
-        scores: float64[C]; the i-th highest, scaled to 0..1, is the relevance of candidate i.
+        scores: float64[C], falling; scaled to 0..1 they are the relevance.
         groups: int64[C].
         discounts: float64[at least C], by how many of the group stand before.
     """
     size = scores.shape[0]
-    is_falling = True
-    for c in range(1, size):
-        is_falling &= scores[c] <= scores[c - 1]
-    highest = scores if is_falling else -np.sort(-scores)
     before = occurrences(groups)
     debts = np.empty(size, dtype=np.float64)
-    spread = highest[0] - highest[size - 1] if size > 0 else 0.0
+    spread = scores[0] - scores[size - 1] if size > 0 else 0.0
     for c in range(size):
-        relevance = (highest[c] - highest[size - 1]) / spread if spread > 0 else 1.0
+        relevance = (scores[c] - scores[size - 1]) / spread if spread > 0 else 1.0
         debts[c] = -(relevance * discounts[before[c]])
     return debts
 

@@ -15,7 +15,7 @@ from shortlist.declare.errors import DeclarationError
 from shortlist.declare.expressions import Attribute
 from shortlist.stages.contract import Query, Reranker, RerankStage, Slate
 from shortlist.stages.groups import check_nominal, check_of_item, groups
-from shortlist.stages.kernels import debts
+from shortlist.stages.kernels import debts, is_falling
 
 _USUAL = 1024  # candidates, for which the powers are kept
 
@@ -70,6 +70,8 @@ class Diversify(RerankStage):
             # too, so the greedy choice always meets a value's candidates in their order, the m-th of them
             # with m before it: sorting by worth gives the greedy order, without the loop.
             scores = np.array(slate.scores[:clean], np.float64)
+            if not is_falling(scores):
+                scores = -np.sort(-scores)
             discounts = powers if clean <= _USUAL else _powers(1.0 - self.strength, clean)
             order = np.arange(len(slate))
             order[:clean] = debts(scores, group, discounts).argsort(kind="stable")
