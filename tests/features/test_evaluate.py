@@ -51,6 +51,20 @@ def test_logic_is_kleenes(expression: Expression, table: list[object]) -> None:
     assert compute(expression, a_yes=left, b_yes=right) == table
 
 
+@pytest.mark.parametrize("lone", [True, False, None])
+@pytest.mark.parametrize(
+    "expression", [a.yes & b.yes, a.yes | b.yes, b.yes & a.yes, b.yes | ~a.yes, (a.yes | b.yes) & a.yes]
+)
+def test_what_is_the_same_in_every_row_is_as_if_it_stood_in_each(
+    expression: Expression, lone: bool | None
+) -> None:
+    rows = truths([True, False, None])
+    alone = compute(expression, a_yes=rows, b_yes=truths([lone]))
+    assert (alone * 3 if len(alone) == 1 else alone) == compute(
+        expression, a_yes=rows, b_yes=truths([lone] * 3)
+    )
+
+
 def test_text_is_compared_as_text_whatever_its_numbers() -> None:
     left = texts(["x", "y", None, "z"], Vocabulary(["q", "z"]))
     right = texts(["x", "x", "x", "new"], Vocabulary(["y"]))

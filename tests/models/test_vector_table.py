@@ -65,6 +65,21 @@ def test_an_item_without_a_vector_is_never_found_and_counts_in_no_history(tmp_pa
     )
 
 
+def test_a_user_is_the_mean_of_what_is_known_to_the_last_bit(tmp_path: Path) -> None:
+    fitted = VectorTable(written(tmp_path / "v.parquet", np.arange(0, 200, 3)), history=7).fit(
+        interactions(30, 200, 300, seed=1)
+    )
+    rng, vectors = np.random.default_rng(2), fitted.index.vectors
+    for length in (0, 1, 5, 40):
+        history = rng.integers(-1, 203, (20, length)).astype(np.int32)
+        for user_D, history_L in zip(fitted.user_vectors(UserBatch(history)), history, strict=True):
+            known = [item for item in history_L if 0 <= item < 200 and vectors[item, -1] == 0][:7]
+            mean = vectors[known].mean(axis=0) if known else np.zeros(vectors.shape[1], np.float32)
+            expected = mean / (np.linalg.norm(mean) or 1.0)
+            expected[-1] = 1.0
+            assert np.array_equal(user_D, expected)
+
+
 def test_nothing_is_found_for_a_history_without_vectors(tmp_path: Path) -> None:
     fitted = VectorTable(written(tmp_path / "v.parquet", np.arange(0, 200, 2))).fit(
         interactions(30, 200, 300, seed=1)

@@ -13,9 +13,10 @@ from scipy.stats import chi2
 
 import shortlist as sl
 from shortlist.stages.contract import Slate
+from shortlist.stages.drawing import drawn_places
 from shortlist.stages.rerankers.at_most import AtMost
 from shortlist.stages.rerankers.diversify import Diversify
-from shortlist.stages.rerankers.explore import Explore, drawn_places
+from shortlist.stages.rerankers.explore import Explore
 from stages.conformance import RerankerConformance, few, slates
 from stages.town import NUM_VIDEOS, Town, past, query
 

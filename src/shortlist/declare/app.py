@@ -34,6 +34,7 @@ class App:
         self.declared_features: dict[str, Feature] = {}
         self.surfaces: dict[str, Surface] = {}
         self.request_context = Context({})
+        self._pair: tuple[Entity, Entity] | None = None
         self._impression: Event | None = None
 
     def entity(self, name: str, /, **attributes: object) -> Entity:
@@ -139,8 +140,10 @@ class App:
     @property
     def pair(self) -> tuple[Entity, Entity] | None:
         """Who chooses, and what is chosen; None before an event between two entities."""
-        pairs = (event.entities[:2] for event in self.events.values() if len(event.entities) > 1)
-        return next(((pair[0], pair[1]) for pair in pairs), None)
+        if self._pair is None:
+            pairs = (event.entities[:2] for event in self.events.values() if len(event.entities) > 1)
+            self._pair = next(((pair[0], pair[1]) for pair in pairs), None)
+        return self._pair
 
     @property
     def user_entity(self) -> Entity:
@@ -188,14 +191,14 @@ class App:
         return fingerprint(self)
 
     def _required_pair(self, thing: str) -> tuple[Entity, Entity]:
-        if self.pair is None:
+        if (pair := self.pair) is None:
             raise DeclarationError(
                 thing,
                 expected="an event between two entities before it, which says who chooses what",
                 received="none",
                 mend='Declare one: app.event("watch", user, video, watch_s=float).',
             )
-        return self.pair
+        return pair
 
     @staticmethod
     def _claim(thing: str, name: str, *taken: Collection[str]) -> None:

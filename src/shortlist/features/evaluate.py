@@ -40,7 +40,7 @@ def evaluate(expression: Expression, read: Read) -> Values:
         read: gives the values of a column, [N] or [1].
 
     Returns:
-        The result, [N], or [1] when every column read was [1].
+        The result, [N], or [1] when every column read was [1], or one that was decides a condition alone.
     """
     if isinstance(expression, Column):
         return read(expression)
@@ -67,6 +67,9 @@ def evaluate(expression: Expression, read: Read) -> Values:
 
 def _kleene(name: str, left: Values, right: Values) -> Values:
     # One operand decides alone: with "or" one that is true, with "and" one that is false.
+    for one, other in ((left, right), (right, left)):
+        if len(one.values) == 1 and one.known[0]:  # the same in every row, such as what a user is
+            return one if one.values[0] == (name == "or") else other
     if name == "or":
         decided = (left.known & left.values) | (right.known & right.values)
         return Values("bool", decided, decided | (left.known & right.known))

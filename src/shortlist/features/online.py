@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -72,12 +73,12 @@ class OnlineState:
         """Current attributes of every entity, by its name."""
         return self.resolver.tables
 
-    @property
+    @cached_property
     def users(self) -> EntityTable:
         """Those who choose."""
         return self.tables[self.app.user_entity.entity_name]
 
-    @property
+    @cached_property
     def items(self) -> EntityTable:
         """What is chosen."""
         return self.tables[self.app.item_entity.entity_name]

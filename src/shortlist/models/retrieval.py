@@ -243,7 +243,9 @@ def nothing_for_zeros(
     users_BD: NDArray[np.float32], items_BN: NDArray[np.int32], scores_BN: NDArray[np.float32]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Take back what was found for users whose vector is all zeros: all items scored alike for them."""
-    is_known_B1 = np.any(users_BD != 0, axis=1, keepdims=True)
+    is_known_B1 = users_BD.any(axis=1, keepdims=True)
+    if is_known_B1.all():
+        return items_BN, scores_BN
     return np.where(is_known_B1, items_BN, np.int32(NO_ITEM)), np.where(
         is_known_B1, scores_BN, np.float32(0.0)
     )

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.features.kernels.arrays import as_int64
 from shortlist.index.allowed import Allowed
 from shortlist.index.contract import StoredIndex
 from shortlist.index.exact import ExactIndex
@@ -19,12 +20,16 @@ from shortlist.models.contract import Progress
 from shortlist.models.errors import ModelError, ModelFileError, require
 from shortlist.models.files import read_description, read_index, write_description
 from shortlist.models.retrieval import (
+    NO_ITEM,
     FittedVectors,
     Interactions,
     RetrievalModel,
     UserBatch,
     nothing_for_zeros,
 )
+
+_ABSENT = -2.0  # what an item without a vector scores for everybody, when no cosine is below -1
+_ABOVE_ABSENT = -1.5
 
 
 @dataclass(frozen=True)
@@ -121,15 +126,13 @@ class FittedVectorTable(FittedVectors):
 
     def user_vectors(self, users: UserBatch) -> NDArray[np.float32]:
         """Return the mean of the last items' vectors, of length one; of the items that have a vector."""
-        vectors = self.index.vectors
-        vectors_BD = np.zeros((len(users), vectors.shape[1]), np.float32)
-        for row, history_L in enumerate(users.history):
-            known_L = history_L[(history_L >= 0) & (history_L < self.num_items)]
-            known_L = known_L[vectors[known_L, -1] == 0.0][: self._history]
-            if len(known_L):
-                mean_D = vectors[known_L].mean(axis=0)
-                vectors_BD[row] = mean_D / (np.linalg.norm(mean_D) or 1.0)
-            vectors_BD[row, -1] = 1.0
+        from shortlist.models.table.mean import fill_mean  # compiled: heavy to import
+
+        vectors_BD = np.zeros((len(users), self.index.width), np.float32)
+        for vector_D, history_L in zip(vectors_BD, users.history, strict=True):
+            fill_mean(self.index.vectors, as_int64(history_L), self._history, vector_D)
+            vector_D /= np.sqrt(vector_D.dot(vector_D)) or 1.0
+            vector_D[-1] = 1.0
         return vectors_BD
 
     def retrieve(
@@ -139,10 +142,12 @@ class FittedVectorTable(FittedVectors):
         vectors_BD = self.user_vectors(users)
         found = self.index.search(vectors_BD, n, allowed)
         items_BN, scores_BN = nothing_for_zeros(vectors_BD[:, :-1], *found)
-        is_absent = (
-            (items_BN >= 0) & (self.index.vectors[items_BN, -1] < 0.0) if self.num_items else items_BN >= 0
+        is_absent_BN = scores_BN < _ABOVE_ABSENT
+        if not is_absent_BN.any():
+            return items_BN, scores_BN
+        return np.where(is_absent_BN, np.int32(NO_ITEM), items_BN), np.where(
+            is_absent_BN, np.float32(0.0), scores_BN
         )
-        return np.where(is_absent, np.int32(-1), items_BN), np.where(is_absent, np.float32(0.0), scores_BN)
 
     def save(self, folder: Path) -> None:
         """Write `model.json` and the index."""
@@ -161,7 +166,7 @@ class FittedVectorTable(FittedVectors):
 
 def _with_bias(vectors_ID: NDArray[np.float32], is_known_I: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Append a coordinate that puts an item without a vector below every cosine."""
-    bias_I = np.where(is_known_I, np.float32(0.0), np.float32(-2.0))
+    bias_I = np.where(is_known_I, np.float32(0.0), np.float32(_ABSENT))
     return np.concatenate([vectors_ID, bias_I[:, None]], axis=1).astype(np.float32)
 
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.features.kernels.arrays import as_int64
 from shortlist.pipeline.passage import FALLBACK
 from shortlist.pipeline.record import Record
 from shortlist.pipeline.trace import Trace
 from shortlist.stages.contract import Items, Query
+from shortlist.stages.kernels import places_among
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,11 @@ def answer(record: Record, query: Query, source_names: Sequence[str], labels: Se
         as_of_seq = query.state.last_seq
         time_us = query.state.moment(query.time_us)
     else:
-        by_item = np.argsort(ranked.items)
-        rows = by_item[np.searchsorted(ranked.items, items, sorter=by_item)]
+        rows = places_among(as_int64(items), as_int64(ranked.items))
         features, parts = ranked.features[rows], ranked.parts[rows]
         as_of_seq, time_us = ranked.as_of_seq, ranked.time_us
+    masks = slate.sources[: query.k].tolist()
+    names = {mask: _names(mask, source_names) for mask in set(masks)}
     return Answer(
         items=items,
         scores=slate.scores[: query.k],
@@ -78,7 +81,7 @@ def answer(record: Record, query: Query, source_names: Sequence[str], labels: Se
         features=features,
         propensities=slate.propensities[: query.k],
         positions=np.arange(1, len(items) + 1),
-        sources=tuple(_names(mask, source_names) for mask in slate.sources[: query.k].tolist()),
+        sources=tuple(names[mask] for mask in masks),
         as_of_seq=as_of_seq,
         time_us=time_us,
         degraded=tuple(record.degraded),

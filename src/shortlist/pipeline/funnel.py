@@ -183,8 +183,9 @@ class Funnel:
             record.elapsed_ms = 1000 * (time.perf_counter() - started_s)
             done(record)
 
-        if self._phases.eligible is not None:
-            query = replace(query, allowed=self._phases.eligible.allowed(query))
+        eligible = self._phases.eligible
+        if eligible is not None and (allowed := eligible.allowed(query)) is not query.allowed:
+            query = replace(query, allowed=allowed)
         by = Deadlines.split(started_s, budget_ms)
         return Passage(self._phases, query, by, width or self.width, self._crew, ended)
 

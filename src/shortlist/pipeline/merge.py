@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -25,6 +26,9 @@ class Candidates:
         return len(self.items)
 
 
+NOBODY = Candidates(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
 def merge(proposals: Mapping[int, Items], width: int) -> tuple[Candidates, Items]:
     """Interleave what the sources proposed: every source's first, then every source's second, ...
 
@@ -36,9 +40,8 @@ def merge(proposals: Mapping[int, Items], width: int) -> tuple[Candidates, Items
         The candidates, at most `width`, and the items that were cut.
     """
     if not proposals:
-        empty = np.empty(0, np.int64)
-        return Candidates(empty, empty), empty
-    ends_S = np.cumsum([len(items) for items in proposals.values()])
+        return NOBODY, NOBODY.items
+    ends_S = np.array([*accumulate(map(len, proposals.values()))], np.int64)
     items_N = np.concatenate([*proposals.values()], dtype=np.int64)
     merged, sources = interleaved(items_N, ends_S, np.array([*proposals], np.int64))
     return Candidates(merged[:width], sources[:width]), merged[width:]

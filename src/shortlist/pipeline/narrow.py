@@ -15,13 +15,11 @@ import numpy as np
 
 from shortlist.pipeline.crew import CLOSED, late, told
 from shortlist.pipeline.leg import Leg, Place
-from shortlist.pipeline.merge import Candidates
+from shortlist.pipeline.merge import NOBODY, Candidates
 from shortlist.pipeline.named import Named
 from shortlist.pipeline.record import Record
 from shortlist.pipeline.trace import StageTrace
 from shortlist.stages.contract import Filter, Query
-
-NOBODY = Candidates(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class Narrowing:

@@ -17,8 +17,8 @@ from functools import partial
 from shortlist.pipeline.crew import Crew
 from shortlist.pipeline.deadline import Deadlines
 from shortlist.pipeline.leg import Hold, Leg, Place, TakenOver
-from shortlist.pipeline.merge import Candidates
-from shortlist.pipeline.narrow import NOBODY, Narrowing
+from shortlist.pipeline.merge import NOBODY, Candidates
+from shortlist.pipeline.narrow import Narrowing
 from shortlist.pipeline.phases import Phase, Phases
 from shortlist.pipeline.rank import Ranking, in_source_order
 from shortlist.pipeline.rearrange import Rearranging

@@ -41,9 +41,8 @@ class Ranking:
     @property
     def slate(self) -> Slate:
         """The candidates, best first, once the run has ended."""
-        if self._scores is None or not np.isfinite(self._scores).any():
-            return in_source_order(self._candidates)
-        return by_score(self._candidates, self._scores)
+        slate = None if self._scores is None else by_score(self._candidates, self._scores)
+        return slate if slate is not None and slate.num_clean else in_source_order(self._candidates)
 
     def run(self, leg: Leg, query: Query, deadline_s: float) -> None:
         """Read the features and score them, unless the time for it is over."""
@@ -106,9 +105,9 @@ class Ranking:
 def by_score(candidates: Candidates, scores: NDArray[np.float64]) -> Slate:
     """Return the candidates by falling score; those whose score is not finite sink and are not clean."""
     is_finite = np.isfinite(scores)
-    sunk = np.where(is_finite, scores, -np.inf)
-    order = np.argsort(-sunk, kind="stable")
     num_clean = int(np.count_nonzero(is_finite))
+    sunk = scores if num_clean == len(scores) else np.where(is_finite, scores, -np.inf)
+    order = (-sunk).argsort(kind="stable")
     return Slate(
         candidates.items[order], sunk[order], candidates.sources[order], np.ones(len(order)), num_clean
     )

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from shortlist.features.kernels.arrays import as_int64
 from shortlist.pipeline.crew import CLOSED, NO_TIME, late, told
 from shortlist.pipeline.leg import Leg, Place
 from shortlist.pipeline.named import Named
 from shortlist.pipeline.record import Record
 from shortlist.pipeline.trace import StageTrace
 from shortlist.stages.contract import Items, Query, Reranker, Slate
+from shortlist.stages.kernels import is_reordered
 
 
 class Rearranging:
@@ -31,7 +33,7 @@ class Rearranging:
         slate = self._record.slates[-1][1]
         if not len(slate):
             return
-        same = np.sort(slate.items)
+        candidates = slate.items
         for one in self._rerankers:
             since_s, trouble = time.perf_counter(), ""
             if not one.lane.is_open:
@@ -42,7 +44,7 @@ class Rearranging:
             since_s = leg.enter(one.lane)
             try:
                 reordered = one.run(query, slate)
-                _check(reordered, same)
+                _check(reordered, candidates)
                 slate = reordered
             except BaseException as error:
                 trouble = told(error)
@@ -75,8 +77,9 @@ class Rearranging:
             )
 
 
-def _check(slate: Slate, same: Items) -> None:
-    if not np.array_equal(np.sort(slate.items), same):
+def _check(slate: Slate, candidates: Items) -> None:
+    items = np.asarray(slate.items)
+    if items.shape != candidates.shape or not is_reordered(as_int64(items), as_int64(candidates)):
         raise ValueError("expected the same candidates in another order: only filters drop")
     rows = {len(slate.items), len(slate.scores), len(slate.sources), len(slate.propensities)}
     if len(rows) > 1 or not 0 <= slate.num_clean <= len(slate):

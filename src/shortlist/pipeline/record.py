@@ -10,13 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.pipeline.merge import Candidates
+from shortlist.pipeline.merge import NOBODY, Candidates
 from shortlist.pipeline.trace import StageTrace
 from shortlist.stages.contract import Items, Slate
-
-
-def _nothing() -> Items:
-    return np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -52,8 +48,8 @@ class Record:
     stages: list[StageTrace] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
     proposals: dict[int, Items] = field(default_factory=dict)
-    candidates: Candidates = field(default_factory=lambda: Candidates(_nothing(), _nothing()))
-    cut: Items = field(default_factory=_nothing)
+    candidates: Candidates = NOBODY
+    cut: Items = field(default_factory=lambda: NOBODY.items)
     removed: list[tuple[str, Items]] = field(default_factory=list)
     ranked: Ranked | None = None
     slates: list[tuple[str, Slate]] = field(default_factory=list)

@@ -95,9 +95,8 @@ class Retrieval:
         if self._is_closed:
             return
         self._is_closed = True
-        self._record.stages.extend(self._traces[number] for number in sorted(self._traces))
-        for number in sorted(self._traces):
-            trace = self._traces[number]
+        for _, trace in sorted(self._traces.items()):
+            self._record.stages.append(trace)
             if trace.note:
                 self._record.degraded.append(f"source {trace.stage}: {trace.note}")
 
@@ -133,7 +132,7 @@ class Retrieval:
         since_s = time.perf_counter()
         proposals = dict(sorted(self._record.proposals.items()))
         candidates, cut = merge(proposals, self._width)
-        num_in = sum(len(items) for items in proposals.values())
+        num_in = sum(map(len, proposals.values()))
         self._retrieve.proposed(len(candidates) + len(cut))
         reasons = {"proposed twice": num_in - len(candidates) - len(cut), "over the width": len(cut)}
         removed = {reason: count for reason, count in reasons.items() if count}
@@ -150,8 +149,9 @@ def _proposed(propose: Source, query: Query) -> Items:
     if items.ndim != 1:
         raise TypeError(f"expected a list of items, received an array of shape {list(items.shape)}")
     # A code that the state does not know would break everybody else's candidates too.
-    if len(items) and not (items.min() >= 0 and items.max() < len(query.state.items)):
-        return items[(items >= 0) & (items < len(query.state.items))]
+    num_known = len(query.state.items)
+    if len(items) and items.view(np.uint64).max() >= num_known:  # where a code below 0 is a huge one
+        return items[(items >= 0) & (items < num_known)]
     return items
 
 

@@ -19,9 +19,9 @@ from shortlist.features.online import OnlineState
 from shortlist.pipeline.crew import Crew
 from shortlist.pipeline.fallback import Fallback, StandIn
 from shortlist.pipeline.leg import Hold, Leg, TakenOver
-from shortlist.pipeline.merge import Candidates
+from shortlist.pipeline.merge import NOBODY, Candidates
 from shortlist.pipeline.named import Named
-from shortlist.pipeline.narrow import NOBODY, Narrowing
+from shortlist.pipeline.narrow import Narrowing
 from shortlist.pipeline.record import Record
 from shortlist.stages.contract import Filter, Query
 

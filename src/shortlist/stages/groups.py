@@ -12,6 +12,7 @@ from shortlist.declare.app import App
 from shortlist.declare.errors import DeclarationError
 from shortlist.declare.expressions import Attribute
 from shortlist.declare.feature_checks import named_attribute
+from shortlist.features.kernels.arrays import as_int64
 from shortlist.stages.contract import Items, Query
 
 
@@ -42,8 +43,5 @@ def check_of_item(thing: str, app: App, attribute: Attribute) -> None:
 
 def groups(query: Query, attribute: Attribute, items: Items) -> NDArray[np.int64]:
     """Return the group of each candidate, int64 [C]; -1 where the attribute is unknown."""
-    table = query.state.items
-    places = table.places([attribute.name])
     with query.state.lock:
-        group_C: NDArray[np.int64] = table.words(places, items)[0]
-    return group_C
+        return as_int64(query.state.items.stored(attribute.name, items))

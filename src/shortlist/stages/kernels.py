@@ -37,15 +37,66 @@ def _cell_of(table: Int64s, values: Int64s, value: int) -> int:
 
 
 @compiled
-def among(items: Int64s, others: Int64s) -> Bools:
-    """Return which items int64[C] are among the others int64[N]."""
+def places_among(items: Int64s, others: Int64s) -> Int64s:
+    """Return the place of each item int64[C] among the others int64[N], -1 where it is none of them."""
     table = _table_for(others.shape[0])
     for n in range(others.shape[0]):
         table[_cell_of(table, others, others[n])] = n + 1
-    found = np.empty(items.shape[0], dtype=np.bool_)
+    places = np.empty(items.shape[0], dtype=np.int64)
     for c in range(items.shape[0]):
-        found[c] = table[_cell_of(table, others, items[c])] != 0
-    return found
+        places[c] = table[_cell_of(table, others, items[c])] - 1
+    return places
+
+
+@compiled
+def is_reordered(items: Int64s, others: Int64s) -> bool:
+    """Tell whether items int64[C] are the others int64[N], each of which stands there once, in some order."""
+    if items.shape[0] != others.shape[0]:
+        return False
+    is_met = np.zeros(others.shape[0], dtype=np.bool_)
+    for place in places_among(items, others):
+        if place < 0 or is_met[place]:
+            return False
+        is_met[place] = True
+    return True
+
+
+@compiled
+def distinct(items: Int64s) -> Int64s:
+    """Return the items int64[N], each once, where it stood first."""
+    table = _table_for(items.shape[0])
+    once = np.empty_like(items)
+    size = 0
+    for n in range(items.shape[0]):
+        cell = _cell_of(table, once, items[n])
+        if table[cell] == 0:
+            once[size] = items[n]
+            size += 1
+            table[cell] = size
+    return once[:size]
+
+
+@compiled
+def new_among(found: Int64s, codes: Int64s, had: Int64s, num: int) -> tuple[Int64s, Int64s]:
+    """Return the codes of the first `num` items found that have one and were not had, and their places.
+
+    Args:
+        found: int64[C], numbers from 0; -1 is passed over.
+        codes: int64[I], the code of each number; -1 for none.
+        had: int64[N], codes.
+        num: how many at most.
+    """
+    table = _table_for(had.shape[0])
+    for n in range(had.shape[0]):
+        table[_cell_of(table, had, had[n])] = n + 1
+    items, places = np.empty_like(found), np.empty_like(found)
+    size = 0
+    for c in range(found.shape[0]):
+        code = codes[found[c]] if found[c] >= 0 else -1
+        if size < num and code >= 0 and table[_cell_of(table, had, code)] == 0:
+            items[size], places[size] = code, c
+            size += 1
+    return items[:size], places[:size]
 
 
 @compiled
@@ -90,6 +141,15 @@ def limited(groups: Int64s, num: int, size: int) -> tuple[Int64s, int]:
             order[place] = c
             place += 1
     return order, within
+
+
+@compiled
+def is_falling(scores: Float64s) -> bool:
+    """Tell whether no score float64[C] is above the one before it."""
+    is_so = True
+    for c in range(1, scores.shape[0]):
+        is_so &= scores[c] <= scores[c - 1]
+    return is_so
 
 
 @compiled
@@ -141,4 +201,4 @@ def interleaved(items: Int64s, ends: Int64s, numbers: Int64s) -> tuple[Int64s, I
                 table[cell] = size
             sources[table[cell] - 1] |= 1 << numbers[s]
         turn += 1
-    return merged[:size].copy(), sources[:size].copy()
+    return merged[:size], sources[:size]

@@ -15,4 +15,4 @@ from shortlist.stages.contract import Items
 
 def among(items_C: Items, others_N: Items) -> NDArray[np.bool_]:
     """Return which items are among the others, bool [C]."""
-    return kernels.among(as_int64(items_C), as_int64(others_N))
+    return kernels.places_among(as_int64(items_C), as_int64(others_N)) >= 0

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.declare.features import Last
+from shortlist.features.kernels.arrays import as_int64
 from shortlist.models.retrieval import FittedRetrieval, UserBatch
+from shortlist.stages import kernels
 from shortlist.stages.contract import Items, Query, Retrieved, Source
-from shortlist.stages.membership import among
 
 NOTHING = Retrieved(np.empty(0, np.int64), np.empty(0, np.float32))
 
@@ -28,19 +29,16 @@ def near_history(fitted: FittedRetrieval, history: Last, item_codes: Items, n: i
         item_codes: int64 [I], the code in the state of each of these items, -1 where it has none.
         n: how many to propose.
     """
-    number_of_code = numbers_of_codes(item_codes)
+    number_of_code, item_codes = numbers_of_codes(item_codes), as_int64(item_codes)
 
     def propose(query: Query) -> Retrieved:
         codes_L = history_codes(query, history)
         numbers_L = numbers_in(number_of_code, codes_L)
         if not (numbers_L >= 0).any():
             return NOTHING
-        batch = UserBatch(numbers_L[None, :])
-        found, scores = fitted.retrieve(batch, n + len(codes_L), query.allowed)
-        found, scores = found[0], scores[0]
-        items = np.where(found >= 0, item_codes[found], -1)
-        is_new = (items >= 0) & ~among(items, codes_L)
-        return Retrieved(items[is_new][:n], scores[is_new][:n])
+        found, scores = fitted.retrieve(UserBatch(numbers_L[None, :]), n + len(codes_L), query.allowed)
+        items, places = kernels.new_among(as_int64(found[0]), item_codes, codes_L, n)
+        return Retrieved(items, scores[0, places])
 
     return propose
 
@@ -53,9 +51,7 @@ def history_codes(query: Query, history: Last) -> Items:
     """
     if query.user < 0:
         return np.empty(0, np.int64)
-    codes = query.state.history(history, query.user, query.time_us)
-    _, newest = np.unique(codes, return_index=True)
-    return codes[np.sort(newest)]
+    return kernels.distinct(query.state.history(history, query.user, query.time_us))
 
 
 def numbers_of_codes(item_codes: Items) -> NDArray[np.int32]:
@@ -68,6 +64,5 @@ def numbers_of_codes(item_codes: Items) -> NDArray[np.int32]:
 
 
 def numbers_in(number_of_code: NDArray[np.int32], codes_L: Items) -> NDArray[np.int32]:
-    """Return the release's number of each code, int32 [L]; -1 for an item younger than the release."""
-    is_known = codes_L < len(number_of_code) - 1
-    return number_of_code[np.where(is_known, codes_L, -1)]
+    """Return the release's number of each code from 0, int32 [L]; -1 for an item younger than the release."""
+    return number_of_code.take(codes_L, mode="clip")

@@ -67,7 +67,7 @@ def fill_neighbours(
 
 @compiled
 def sum_over_history(
-    history_L: NDArray[np.int32],
+    history_L: NDArray[np.int64],
     recency_L: NDArray[np.float64],
     starts: NDArray[np.int64],
     neighbours_E: NDArray[np.int32],
@@ -78,18 +78,22 @@ def sum_over_history(
 ) -> int:
     """Add the rows of a history, each times its recency; write the best sums, return their number.
 
-    The neighbours of item i lie at starts[i] to starts[i + 1] - 1. Only items with their bit set, see
-    `Allowed.bits`, are written; without any bits all count.
+    The neighbours of item i lie at starts[i] to starts[i + 1] - 1; what is no item is passed over. Only items
+    with their bit set, see `Allowed.bits`, are written; without any bits all count.
     """
+    num_items = starts.shape[0] - 1
     num_added = 0
     for back in range(history_L.shape[0]):
-        num_added += starts[history_L[back] + 1] - starts[history_L[back]]
+        if 0 <= history_L[back] < num_items:
+            num_added += starts[history_L[back] + 1] - starts[history_L[back]]
     num_slots = 16
     while num_slots < 2 * num_added:
         num_slots *= 2
     slot_items = np.full(num_slots, np.int32(-1))  # a hash table with open addressing
     slot_sums = np.zeros(num_slots)
     for back in range(history_L.shape[0]):
+        if not 0 <= history_L[back] < num_items:
+            continue
         for entry in range(starts[history_L[back]], starts[history_L[back] + 1]):
             item = neighbours_E[entry]
             place = (int(item) * 2_654_435_761) & (num_slots - 1)

@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.features.kernels.arrays import as_int64
 from shortlist.index.allowed import Allowed
 from shortlist.models.errors import ModelFileError
 from shortlist.models.files import read_description, write_description
@@ -18,6 +19,7 @@ from shortlist.models.neighbours.lists import NeighbourLists
 from shortlist.models.retrieval import NO_ITEM, FittedRetrieval, UserBatch
 
 _ALL = np.empty(0, np.uint8)
+_USUAL = 1000  # items of a history at most
 
 
 class NeighbourSums(FittedRetrieval):
@@ -32,6 +34,7 @@ class NeighbourSums(FittedRetrieval):
         self.lists = lists
         self.gap_half_life = gap_half_life
         self.num_items = len(lists)
+        self._recency = _recency(_USUAL, gap_half_life)
 
     def score_history(
         self, items: NDArray[np.int32], n: int, allowed: Allowed | None = None
@@ -47,21 +50,8 @@ class NeighbourSums(FittedRetrieval):
             n: how many to return at most.
             allowed: which items may be returned; None for all of them.
         """
-        from shortlist.models.neighbours.co_visits import sum_over_history  # compiled: heavy to import
-
-        known_L = (items >= 0) & (items < self.num_items)
-        recency_L = np.exp2(-np.arange(len(items)) / self.gap_half_life)[known_L]
         best_items, best_scores = np.empty(max(n, 0), np.int32), np.empty(max(n, 0), np.float32)
-        num_found = sum_over_history(
-            items[known_L].astype(np.int32),
-            recency_L,
-            self.lists.starts,
-            self.lists.items,
-            self.lists.scores,
-            _ALL if allowed is None else allowed.below(self.num_items).bits,
-            best_items,
-            best_scores,
-        )
+        num_found = self._fill(items, allowed, best_items, best_scores)
         return best_items[:num_found], best_scores[:num_found]
 
     def scores(self, users: UserBatch) -> NDArray[np.float32]:
@@ -78,11 +68,35 @@ class NeighbourSums(FittedRetrieval):
         """Return the n items nearest to each history; none that is not near, or that it speaks against."""
         shape = (len(users), max(n, 0))
         items_BN, scores_BN = np.full(shape, NO_ITEM, np.int32), np.zeros(shape, np.float32)
-        for row, history_L in enumerate(users.history):
-            items, best = self.score_history(history_L, n, allowed)
-            num_near = int(np.count_nonzero(best > 0))
-            items_BN[row, :num_near], scores_BN[row, :num_near] = items[:num_near], best[:num_near]
+        for items_N, scores_N, history_L in zip(items_BN, scores_BN, users.history, strict=True):
+            num_found = self._fill(history_L, allowed, items_N, scores_N)
+            if num_found and not scores_N[num_found - 1] > 0:
+                is_far = slice(np.count_nonzero(scores_N[:num_found] > 0), num_found)
+                items_N[is_far], scores_N[is_far] = NO_ITEM, 0.0
         return items_BN, scores_BN
+
+    def _fill(
+        self,
+        history_L: NDArray[np.int32],
+        allowed: Allowed | None,
+        best_items: NDArray[np.int32],
+        best_scores: NDArray[np.float32],
+    ) -> int:
+        """Write the items near a history and their scores, best first, as many as there is room for."""
+        from shortlist.models.neighbours.co_visits import sum_over_history  # compiled: heavy to import
+
+        if len(history_L) > len(self._recency):
+            self._recency = _recency(len(history_L), self.gap_half_life)
+        return sum_over_history(
+            as_int64(history_L),
+            self._recency,
+            self.lists.starts,
+            self.lists.items,
+            self.lists.scores,
+            _ALL if allowed is None else allowed.below(self.num_items).bits,
+            best_items,
+            best_scores,
+        )
 
     def save(self, folder: Path) -> None:
         """Write `model.json` and the lists."""
@@ -96,3 +110,7 @@ class NeighbourSums(FittedRetrieval):
         if not half_life > 0:
             raise ModelFileError(f"{folder}: expected a positive half-life, received {half_life}.")
         return cls(NeighbourLists.load(folder), half_life)
+
+
+def _recency(length: int, half_life: float) -> NDArray[np.float64]:
+    return np.exp2(-np.arange(length) / half_life)

@@ -14,10 +14,11 @@ from shortlist.declare.app import App
 from shortlist.declare.events import Event
 from shortlist.declare.features import Last
 from shortlist.declare.types import duration_us
+from shortlist.features.kernels.arrays import as_int64
 from shortlist.stages.arguments import check_whole
 from shortlist.stages.contract import Filter, FilterStage, Items, Query
 from shortlist.stages.histories import check_event, history_of
-from shortlist.stages.membership import among
+from shortlist.stages.kernels import places_among
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,6 @@ class NotSeen(FilterStage):
             if query.user < 0:
                 return np.ones(len(items), np.bool_)
             seen_H = query.state.history(history, query.user, query.time_us)
-            return ~among(items, seen_H)
+            return places_among(as_int64(items), seen_H) < 0
 
         return keep

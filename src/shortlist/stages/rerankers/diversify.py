@@ -15,7 +15,7 @@ from shortlist.declare.errors import DeclarationError
 from shortlist.declare.expressions import Attribute
 from shortlist.stages.contract import Query, Reranker, RerankStage, Slate
 from shortlist.stages.groups import check_nominal, check_of_item, groups
-from shortlist.stages.kernels import debts
+from shortlist.stages.kernels import debts, is_falling
 
 _USUAL = 1024  # candidates, for which the powers are kept
 
@@ -69,11 +69,12 @@ class Diversify(RerankStage):
             # re-ranker the order that it decided still holds. Within a value, worth then falls from the top
             # too, so the greedy choice always meets a value's candidates in their order, the m-th of them
             # with m before it: sorting by worth gives the greedy order, without the loop.
-            scores = slate.scores[:clean]
-            falling = scores if (scores[1:] <= scores[:-1]).all() else -np.sort(-scores)
+            scores = np.array(slate.scores[:clean], np.float64)
+            if not is_falling(scores):
+                scores = -np.sort(-scores)
             discounts = powers if clean <= _USUAL else _powers(1.0 - self.strength, clean)
             order = np.arange(len(slate))
-            order[:clean] = np.argsort(debts(np.array(falling), group, discounts), kind="stable")
+            order[:clean] = debts(scores, group, discounts).argsort(kind="stable")
             return slate.ordered(order)
 
         return rerank

@@ -15,8 +15,9 @@ from shortlist.declare.app import App
 from shortlist.declare.errors import DeclarationError
 from shortlist.stages.arguments import check_whole
 from shortlist.stages.contract import Query, Reranker, RerankStage, Slate
+from shortlist.stages.drawing import explored
 
-_WORD = 0xFFFFFFFF
+_WORD = 2**63 - 1
 _STREAM = 0x5E4  # keeps these draws apart from others made with the same seed
 
 
@@ -67,35 +68,17 @@ class Explore(RerankStage):
             num_exploited = query.k - slots
             if slots == 0 or slate.num_clean <= query.k:
                 return slate
-            pool = np.arange(num_exploited, min(num_exploited + self.pool, slate.num_clean))
-            # A seed sequence mixes its words, so that seeds 1, 2, 3, ... draw independently.
-            draw = np.random.Generator(np.random.PCG64(_words(query.seed)))
-            drawn = draw.permutation(pool)[:slots]
-            places = drawn_places(query.k, slots)
-            is_drawn = np.zeros(query.k, np.bool_)
-            is_drawn[places] = True
-            order = np.empty(len(slate), np.int64)
-            shown = order[: query.k]
-            shown[places] = drawn
-            shown[~is_drawn] = np.arange(num_exploited)
-            is_left = np.ones(len(slate), np.bool_)
-            is_left[shown] = False
-            order[query.k :] = np.flatnonzero(is_left)
-            explored = slate.ordered(order)
-            explored.propensities[places] = 1.0 / len(pool)  # a copy of its own
-            return explored
+            num_pooled = min(self.pool, slate.num_clean - num_exploited)
+            order, places = explored(len(slate), query.k, slots, num_pooled, _words(query.seed))
+            shown = slate.ordered(order)
+            shown.propensities[places] = 1.0 / num_pooled  # a copy of its own
+            return shown
 
         return rerank
 
 
-def _words(seed: int) -> NDArray[np.uint32]:
-    """Return the words that a seed sequence makes of [seed, _STREAM], which takes it longer."""
-    words = [seed & _WORD]
-    while seed := seed >> 32:
+def _words(seed: int) -> NDArray[np.int64]:
+    words = [_STREAM, seed & _WORD]
+    while seed := seed >> 63:
         words.append(seed & _WORD)
-    return np.array([*words, _STREAM], np.uint32)
-
-
-def drawn_places(k: int, slots: int) -> NDArray[np.int64]:
-    """Return the 0-based places that are drawn: the middles of `slots` equal parts of k places."""
-    return (2 * np.arange(slots) + 1) * k // (2 * slots)
+    return np.array(words, np.int64)
