@@ -1,47 +1,57 @@
-"""One batch of the log, turned into streams: rows selected, keyed and evaluated once for all that read them.
+"""One batch of the log, resolved: rows selected, keyed and evaluated once for all that read them.
 
 Shape legend: N rows of a stream, L lanes.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from shortlist.declare.entities import Entity
 from shortlist.declare.events import Event
-from shortlist.declare.expressions import Attribute, Column, EventField
 from shortlist.declare.labels import Label
 from shortlist.features.entities import EntityTable
 from shortlist.features.evaluate import Read, evaluate
-from shortlist.features.fixed_point import fixed_point
-from shortlist.features.kernels.point_in_time import as_of_rows
-from shortlist.features.key_space import KeySpace, PartCodes
+from shortlist.features.fixed_point import add_fixed_point
+from shortlist.features.keyed_rows import KeyedRows
 from shortlist.features.plan import Source, Track
-from shortlist.features.resolve import Resolved, Resolver, Stream
+from shortlist.features.resolve import Resolver
 from shortlist.features.rows import Rows, Updates, joined, read_rows
 from shortlist.features.uses import Use
-from shortlist.features.values import Values
 from shortlist.log.columns import Batch, Columns, Strings
 
 
-def resolve(resolver: Resolver, batch: Batch) -> Resolved:
-    """Turn a batch into streams, and take its new ids, attributes and impressions in."""
-    return Resolution(resolver, batch).finish()
+class Fold(NamedTuple):
+    """Rows of a batch that a use folds, by its number, and all the lanes they add.
+
+    `lanes` is int64[N * L]: those of `use.lanes`, int64[N, width] each, one after another; see `values`.
+    """
+
+    number: int
+    use: Use
+    keyed: KeyedRows
+    lanes: np.ndarray
+
+    def values(self, lanes: int) -> np.ndarray:
+        """Return lanes by their number, int64[N, width]: a view."""
+        track, start = self.use.lanes[lanes]
+        num_rows = len(self.keyed.rows)
+        part = self.lanes[num_rows * start : num_rows * (start + track.num_lanes)]
+        return part.reshape(num_rows, track.num_lanes)
 
 
 class Resolution:
-    """The resolution of one batch, in two steps; remembers what several tracks ask for.
+    """What one batch folds; remembers what several tracks ask for.
 
     Making it numbers new ids, joins labels, and computes what each track adds: nothing that a reader of the
-    state could see half done, so readers need not wait. `finish` does the rest.
+    state could see half done, so readers need not wait. What is left is to fold, and then to `store_updates`.
     """
 
     def __init__(self, resolver: Resolver, batch: Batch) -> None:
         self.resolver, self.tables = resolver, resolver.tables
-        self._uses: list[tuple[Use, Rows, dict[int, np.ndarray]]] = []
-        # The rows are held by `_uses`, so that their identity stands for one of them only.
-        self._parts: dict[tuple[int, KeySpace], list[np.ndarray]] = {}
-        self._stored: dict[tuple[int, str, str], np.ndarray] = {}
+        # It holds the rows, so that their identity stands for one of them only.
+        self._keyed: dict[int, KeyedRows] = {}
         # A log outlives its declarations: kinds that this one does not name are passed over.
         kinds = {kind: columns for kind, columns in batch.kinds.items() if kind in resolver.kinds}
         self.updates = {
@@ -54,63 +64,38 @@ class Resolution:
         }
         for table in self.tables.values():
             table.make_room()
-        self.conversions = self.resolver.labels.join(self.events, self._reader)
-        for use in resolver.uses:
+        self.conversions = resolver.labels.join(self.events, self._reader)
+        self.folds: list[Fold] = []
+        for number, use in enumerate(resolver.uses):
             rows = self._select(use.source)
             if rows is not None and len(rows):
-                self._prepare(use, rows)
+                self.folds.append(self._prepared(number, use, self._keyed_rows(rows)))
 
-    def finish(self) -> Resolved:
-        """Number new pairs of ids, store new attributes, and return the streams; called once."""
-        resolved = Resolved({}, {}, {}, self.updates, self.events, self.conversions)
-        slots = {key: key[1].insert(parts) for key, parts in self._parts.items()}
-        item = self.resolver.app.item_entity.entity_name
-        for use, rows, lanes in self._uses:
-            seqs, times_us, same = rows.seqs, rows.times_us, id(rows)
-            for one in use.tracks:
-                stream = Stream(slots[same, one.space], seqs, times_us, lanes[one.lanes])
-                resolved.tracks[one.number] = stream
-            for number, space in use.recencies:
-                nothing = np.empty((len(seqs), 0), np.int64)
-                resolved.recencies[number] = Stream(slots[same, space], seqs, times_us, nothing)
-            for name, space in use.histories:
-                items = rows.ids[item][:, None]
-                resolved.histories[name] = Stream(slots[same, space], seqs, times_us, items)
+    def store_updates(self) -> None:
+        """Store new attributes; called once, by whoever folded."""
         for name, update in self.updates.items():
             self.tables[name].update(update.codes, update.columns)
-        return resolved
 
     def _read_event(self, name: str, columns: Columns) -> Rows:
-        event = self.resolver.events[name]
-        vocabularies = {
-            entity.entity_name: self.tables[entity.entity_name].vocabulary for entity in event.entities
-        }
-        return read_rows(columns, vocabularies, self.resolver.field_types[name])
+        return read_rows(columns, self.resolver.vocabularies[name], self.resolver.field_types[name])
 
-    def _prepare(self, use: Use, rows: Rows) -> None:
-        codes_of = self._codes_of(rows)
-        for space in use.spaces:
-            if (id(rows), space) not in self._parts:
-                self._parts[id(rows), space] = space.parts(codes_of, len(rows))
-        lanes: dict[int, np.ndarray] = {}
-        for one in use.tracks:
-            if one.lanes not in lanes:
-                lanes[one.lanes] = self._values(one.track, rows)
-        self._uses.append((use, rows, lanes))
+    def _prepared(self, number: int, use: Use, keyed: KeyedRows) -> Fold:
+        keyed.fill(use.part_rows)
+        fold = Fold(number, use, keyed, np.zeros(len(keyed.rows) * use.num_lanes, np.int64))
+        for lanes, (track, _) in use.lanes.items():
+            self._add_values(track, keyed, fold.values(lanes))
+        return fold
 
-    def _values(self, track: Track, rows: Rows) -> np.ndarray:
-        lanes = np.zeros((len(rows), track.num_lanes), np.int64)
+    def _add_values(self, track: Track, keyed: KeyedRows, lanes: np.ndarray) -> None:
+        rows = keyed.rows
         lanes[:, 0] = 1
         if track.source.kind == "outcomes":
             positives = self._positives(track.source.of)
             if positives is not None:
-                lanes[:, 1] = np.isin(rows.seqs, positives.seqs)
+                lanes[:, 1] = True if positives is rows else np.isin(rows.seqs, positives.seqs)
                 lanes[:, 0] -= lanes[:, 1]
-            return lanes
         for number, value in enumerate(track.values):
-            added, counted = fixed_point(evaluate(value, self._reader(rows)), len(rows))
-            lanes[:, 1 + 2 * number], lanes[:, 2 + 2 * number] = counted, added
-        return lanes
+            add_fixed_point(evaluate(value, keyed.read), lanes, 1 + 2 * number)
 
     def _select(self, source: Source) -> Rows | None:
         if source.kind == "events":
@@ -131,37 +116,14 @@ class Resolution:
         conversions = self.conversions.get(label.label_name)
         return conversions.rows if conversions is not None else None
 
-    def _codes_of(self, rows: Rows) -> PartCodes:
-        def codes_of(part: Entity | Attribute) -> np.ndarray:
-            if isinstance(part, Entity):
-                return rows.ids[part.entity_name]
-            # Stored as a key reads it: text by its code, a condition as 0 and 1, null as -1.
-            return self._stored_of(part, rows)
-
-        return codes_of
-
     def _reader(self, rows: Rows) -> Read:
-        def read(column: Column) -> Values:
-            if isinstance(column, EventField):
-                return rows.fields[column.name]
-            assert isinstance(column, Attribute)
-            vocabularies = self.tables[column.entity.entity_name].vocabularies
-            return Values.stored(column.type, self._stored_of(column, rows), vocabularies.get(column.name))
+        return self._keyed_rows(rows).read
 
-        return read
-
-    def _stored_of(self, attribute: Attribute, rows: Rows) -> np.ndarray:
-        """Return the stored values of an attribute as the log knew them just before each row."""
-        name = attribute.entity.entity_name
-        key = id(rows), name, attribute.name
-        stored = self._stored.get(key)
-        if stored is None:
-            codes = rows.ids[name]
-            stored = self.tables[name].stored(attribute.name, codes)
-            if name in self.updates:
-                stored = _as_updated(stored, attribute.name, self.updates[name], rows, codes)
-            self._stored[key] = stored
-        return stored
+    def _keyed_rows(self, rows: Rows) -> KeyedRows:
+        keyed = self._keyed.get(id(rows))
+        if keyed is None:
+            keyed = self._keyed[id(rows)] = KeyedRows(rows, self.resolver.layout, self.tables, self.updates)
+        return keyed
 
 
 def _read_updates(table: EntityTable, columns: Columns) -> Updates:
@@ -175,17 +137,3 @@ def _read_updates(table: EntityTable, columns: Columns) -> Updates:
             assert isinstance(column, np.ndarray)
             stored[name] = column
     return Updates(rows.ids[table.entity.entity_name], rows.seqs, rows.times_us, stored)
-
-
-def _as_updated(
-    stored: np.ndarray, attribute: str, updates: Updates, rows: Rows, codes: np.ndarray
-) -> np.ndarray:
-    """Put the batch's own updates in place of what was stored before it, where they came before a row."""
-    # Codes are as high as the catalogue is large: the few that were updated get numbers of their own.
-    updated, own = np.unique(updates.codes, return_inverse=True)
-    place = np.minimum(np.searchsorted(updated, codes), len(updated) - 1)
-    asked = np.where(updated[place] == codes, place, -1)
-    if (asked < 0).all():
-        return stored
-    at = as_of_rows(own, updates.seqs, updates.times_us, asked, rows.seqs, rows.times_us, False)
-    return np.where(at >= 0, updates.columns[attribute][at], stored)

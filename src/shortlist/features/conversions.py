@@ -29,8 +29,10 @@ class LabelJoin:
     """Attributes events to impressions as they come, each label within its own window."""
 
     def __init__(self, labels: Sequence[Label], app: App) -> None:
-        self.labels, self._app = list(labels), app
-        self._kinds = [app.impression.event_name, *sorted({label.event.event_name for label in labels})]
+        self.labels = list(labels)
+        self._impression = app.impression.event_name
+        self._user, self._item = app.user_entity.entity_name, app.item_entity.entity_name
+        self._kinds = [self._impression, *sorted({label.event.event_name for label in labels})]
         # Without labels nothing is ever attributed; the kernel wants one window all the same.
         self.within_us = [label.within_us for label in self.labels] or [1]
         self.attribution = Attribution(self.within_us)
@@ -44,30 +46,20 @@ class LabelJoin:
         """
         if not self.labels:
             return {}
-        app, impression = self._app, self._app.impression.event_name
         kinds = [kind for kind in self._kinds if kind in events]
         if not kinds:
             return {}
-        bits = [self._bits(kind, events[kind], reader) for kind in kinds]
-        shown = [np.full(len(events[kind]), kind == impression) for kind in kinds]
-        user, item = app.user_entity.entity_name, app.item_entity.entity_name
-        columns = [
-            bits,
-            [events[kind].ids[user] for kind in kinds],
-            [events[kind].ids[item] for kind in kinds],
-            [events[kind].times_us for kind in kinds],
-            [events[kind].seqs for kind in kinds],
-        ]
+        columns = [self._columns(kind, events[kind], reader) for kind in kinds]
         if len(kinds) == 1:
-            converted, impression_seqs = self.attribution.apply(shown[0], *(parts[0] for parts in columns))
+            converted, impression_seqs = self.attribution.apply(*columns[0])
         else:
-            order = np.argsort(np.concatenate(columns[-1]), kind="stable")
-            merged = (np.concatenate(parts)[order] for parts in columns)
+            merged = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
+            order = np.argsort(merged[-1], kind="stable")  # by seq
             converted, impression_seqs = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
             converted[order], impression_seqs[order] = self.attribution.apply(
-                np.concatenate(shown)[order], *merged
+                *(column[order] for column in merged)
             )
-        if not converted.any():
+        if not np.bitwise_or.reduce(converted):
             return {}
         starts = np.cumsum([0] + [len(events[kind]) for kind in kinds])
         found = {}
@@ -82,15 +74,21 @@ class LabelJoin:
                 found[label.label_name] = Conversions(rows, impression_seqs[part][hit])
         return found
 
+    def _columns(
+        self, kind: str, rows: Rows, reader: Callable[[Rows], Read]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return what `Attribution.apply` takes, in its order."""
+        shown = np.zeros(len(rows), np.bool_)
+        shown[:] = kind == self._impression
+        bits = self._bits(kind, rows, reader)
+        return shown, bits, rows.ids[self._user], rows.ids[self._item], rows.times_us, rows.seqs
+
     def _bits(self, kind: str, rows: Rows, reader: Callable[[Rows], Read]) -> np.ndarray:
         bits = np.zeros(len(rows), np.int64)
         for number, label in enumerate(self.labels):
             if label.event.event_name != kind:
                 continue
-            met = (
-                np.ones(len(rows), bool)
-                if label.condition is None
-                else np.broadcast_to(evaluate(label.condition, reader(rows)).true(), len(rows))
-            )
-            bits |= met.astype(np.int64) << number
+            condition = label.condition
+            met = True if condition is None else evaluate(condition, reader(rows)).true()
+            np.bitwise_or(bits, 1 << number, out=bits, where=met)
         return bits

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def evaluate(expression: Expression, read: Read) -> Values:
     if isinstance(expression, Column):
         return read(expression)
     if isinstance(expression, Constant):
-        return Values.given(expression.type, expression.value)
+        return _constant(expression)
     assert isinstance(expression, Operation)
     operands = [evaluate(operand, read) for operand in expression.operands()]
     if expression.operator == "not":
@@ -57,12 +58,17 @@ def evaluate(expression: Expression, read: Read) -> Values:
         left, right = left, _translated(right, left)
     elif expression.type == "float" or {left.type, right.type} == {"int", "float"}:
         left, right = _as_floats(left), _as_floats(right)
+    known = left.known & right.known
+    if expression.type == "bool":  # a comparison, of which NumPy never warns
+        return Values("bool", _BINARY[expression.operator](left.values, right.values), known)
     with np.errstate(all="ignore"):
         result = _BINARY[expression.operator](left.values, right.values)
-    known = left.known & right.known
-    if expression.type == "float":
-        known = known & np.isfinite(result)
-    return Values(expression.type, result, known)
+    return Values(expression.type, result, known & np.isfinite(result))
+
+
+@lru_cache(maxsize=1024)  # by identity, which is how expressions hash
+def _constant(constant: Constant) -> Values:
+    return Values.given(constant.type, constant.value)
 
 
 def _kleene(name: str, left: Values, right: Values) -> Values:
@@ -78,6 +84,8 @@ def _kleene(name: str, left: Values, right: Values) -> Values:
 
 
 def _as_floats(values: Values) -> Values:
+    if values.type == "float":
+        return values
     return Values("float", values.values.astype(np.float64), values.known)
 
 

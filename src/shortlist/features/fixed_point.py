@@ -6,7 +6,10 @@ Shape legend: N rows, L lanes.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
+from shortlist.compiled import compiled
+from shortlist.features.kernels.arrays import Int64s
 from shortlist.features.values import Values
 
 SCALE = float(2**20)
@@ -16,11 +19,27 @@ LIMIT = float(2**31)
 """Values at or beyond this are left out, as null is: 2^11 such values still fit an int64 sum."""
 
 
-def fixed_point(values: Values, num_rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return values as fixed-point int64[N], 0 where left out, and which are counted, bool[N]."""
-    numbers = np.broadcast_to(values.number(), num_rows)
-    counted = np.abs(numbers) < LIMIT
-    return np.rint(np.where(counted, numbers, 0.0) * SCALE).astype(np.int64), counted
+def add_fixed_point(values: Values, lanes: np.ndarray, counted: int) -> None:
+    """Put values, [N] or [1], in fixed point into the lane after `counted`, where they are counted.
+
+    Args:
+        values: null, and what is too large, is left out.
+        lanes: int64[N, L], zero in both lanes.
+        counted: the lane.
+    """
+    # Copies, so that the kernel is compiled for one layout only.
+    _add_fixed_point(np.array(values.values, np.float64), np.array(values.known), lanes, counted)
+
+
+@compiled
+def _add_fixed_point(
+    numbers: npt.NDArray[np.float64], known: npt.NDArray[np.bool_], lanes: Int64s, counted: int
+) -> None:
+    for row in range(lanes.shape[0]):
+        number = numbers[min(row, numbers.shape[0] - 1)]
+        if known[min(row, known.shape[0] - 1)] and abs(number) < LIMIT:
+            lanes[row, counted] = 1
+            lanes[row, counted + 1] = int(np.rint(number * SCALE))
 
 
 def finish(aggregate: str, sums: np.ndarray, lane: int) -> np.ndarray:

@@ -14,11 +14,11 @@ import numpy as np
 
 from shortlist.declare.app import App
 from shortlist.declare.expressions import Expression
-from shortlist.features.batch import resolve
 from shortlist.features.conversions import Conversions
 from shortlist.features.plan import ValueColumn, make_plan
 from shortlist.features.resolve import Resolved, Resolver, Stream
 from shortlist.features.rows import Rows, Updates, concatenated
+from shortlist.features.streams import resolve
 from shortlist.log.protocol import EventLog
 
 K = TypeVar("K")

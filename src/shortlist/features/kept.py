@@ -11,13 +11,15 @@ from typing import Self
 import numpy as np
 
 from shortlist.declare.features import Last
+from shortlist.features.kernels.addresses import ArrayTable
 from shortlist.features.kernels.arena import TileArena
 from shortlist.features.kernels.arrays import as_int64, is_nearly_full
 from shortlist.features.kernels.columns import fill_recency
+from shortlist.features.kernels.latest import put_latest
 from shortlist.features.kernels.recent import RecentItems
 from shortlist.features.key_space import key_text
 from shortlist.features.plan import Plan
-from shortlist.features.resolve import Resolved, Resolver
+from shortlist.features.resolve import Resolver
 from shortlist.log.columns import NULL_INT
 
 
@@ -29,13 +31,14 @@ class LastTimes:
 
     def add(self, slots: np.ndarray, times_us: np.ndarray) -> None:
         """Take rows in, slots int64[N] in log order; -1 is skipped."""
-        if len(slots) == 0:
-            return
-        size = int(slots.max()) + 1
-        if size > len(self.times_us):
+        slots, times_us = as_int64(slots), as_int64(times_us)
+        while size := put_latest(self.times_us, slots, times_us):
             self._grow(size)
-        present = slots >= 0
-        self.times_us[slots[present]] = times_us[present]
+
+    def locate(self, table: ArrayTable, place: int) -> None:
+        """Put the times into a table of arrays, if they were replaced since."""
+        if table.arrays[place] is not self.times_us:
+            table.put(place, self.times_us)
 
     def make_room(self, num_slots: int) -> None:
         """Grow before `add` must, if little is left; see `TileArena.make_room`."""
@@ -81,16 +84,6 @@ class KeptState:
         self.arenas = [TileArena(track.windows_us, track.tiles_us, track.num_lanes) for track in plan.tracks]
         self.last_times = [LastTimes() for _ in plan.recencies]
         self.histories = {name: RecentItems(history.n) for name, history in plan.histories.items()}
-
-    def fold(self, resolved: Resolved) -> None:
-        """Add the streams of a batch."""
-        for number, stream in resolved.tracks.items():
-            self.arenas[number].add(stream.keys, stream.times_us, stream.values)
-        for number, stream in resolved.recencies.items():
-            self.last_times[number].add(stream.keys, stream.times_us)
-        for name, stream in resolved.histories.items():
-            items = np.ascontiguousarray(stream.values[:, 0])
-            self.histories[name].add(stream.keys, items, stream.times_us)
 
     def history(self, feature: Last, slot: int, now_us: int) -> np.ndarray:
         """Return the last items int64[up to n] of a slot, newest first."""

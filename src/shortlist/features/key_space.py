@@ -20,33 +20,26 @@ PartCodes = Callable[[Entity | Attribute], np.ndarray]
 
 
 class KeySpace:
-    """Numbers the values of a key: none (one slot), a single part (its own code), or a pair."""
+    """Numbers the values of a key: none (one slot), a single part (its own code), or a pair.
+
+    `pairs` numbers those of a pair; None of any other key.
+    """
 
     def __init__(self, key: Key) -> None:
         self.key = key
         self.pairs = PairIndex() if len(key) == 2 else None
 
-    def parts(self, codes_of: PartCodes, num_rows: int) -> list[np.ndarray]:
-        """Return the parts int64[N] of the keys of rows that are being folded, for `insert`."""
-        return self._parts(codes_of) if self.key else [np.zeros(num_rows, np.int64)]
-
-    def insert(self, parts: list[np.ndarray]) -> np.ndarray:
-        """Return the slots int64[N] of rows that are being folded, numbering new pairs."""
-        return parts[0] if self.pairs is None else self.pairs.insert(*parts)
-
     def find(self, codes_of: PartCodes) -> np.ndarray:
         """Return the slots of requests, -1 where there is none: int64[N], or [1] when no part differs."""
         if not self.key:
             return np.zeros(1, np.int64)
-        parts = self._parts(codes_of)
-        return parts[0] if self.pairs is None else self.pairs.find(*parts)
-
-    def _parts(self, codes_of: PartCodes) -> list[np.ndarray]:
         parts = [codes_of(part).astype(np.int64, copy=False) for part in self.key]
-        if len(parts) == 1 or len(parts[0]) == len(parts[1]):
-            return parts
-        shape = np.broadcast_shapes(*(part.shape for part in parts))
-        return [np.array(np.broadcast_to(part, shape)) for part in parts]
+        if self.pairs is None:
+            return parts[0]
+        if len(parts[0]) != len(parts[1]):
+            shape = np.broadcast_shapes(*(part.shape for part in parts))
+            parts = [np.array(np.broadcast_to(part, shape)) for part in parts]
+        return self.pairs.find(*parts)
 
 
 def key_text(key: Key) -> str:

@@ -22,6 +22,7 @@ from shortlist.features.batch import Resolution
 from shortlist.features.encoders import Encoding
 from shortlist.features.entities import EntityTable
 from shortlist.features.evaluate import evaluate
+from shortlist.features.fold import Folder
 from shortlist.features.kept import KeptState, make_room, release_unreachable
 from shortlist.features.plan import make_plan
 from shortlist.features.reader import Reader
@@ -61,6 +62,7 @@ class OnlineState:
         self.plan = make_plan(app)
         self.resolver = Resolver(app, self.plan)
         self.kept = KeptState(self.plan)
+        self._folder = Folder(self.resolver, self.kept)
         self.last_seq = 0
         self.last_log_time_us = 0
         self.lock = threading.RLock()
@@ -118,7 +120,8 @@ class OnlineState:
         resolution = Resolution(self.resolver, batch)
         latest_us = max(int(columns.log_time_us[-1]) for columns in batch.kinds.values())
         with self.lock:
-            self.kept.fold(resolution.finish())
+            self._folder.fold(resolution.folds)
+            resolution.store_updates()
             # In this order, so that a moment read without the lock is after the position read before it.
             self.last_log_time_us = max(self.last_log_time_us, latest_us)
             self.last_seq = batch.last_seq

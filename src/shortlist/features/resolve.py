@@ -17,6 +17,7 @@ from shortlist.declare.app import App
 from shortlist.declare.entities import Entity
 from shortlist.features.conversions import Conversions, LabelJoin
 from shortlist.features.entities import EntityTable
+from shortlist.features.key_layout import KeyLayout
 from shortlist.features.key_space import KeySpace, key_text
 from shortlist.features.plan import Plan
 from shortlist.features.rows import Rows, Updates
@@ -45,7 +46,7 @@ class Resolved:
 
 
 class Resolver:
-    """What later rows depend on: ids, attributes, impressions; `batch.resolve` reads batches with it."""
+    """What later rows depend on: ids, attributes, impressions; `batch.Resolution` reads batches with it."""
 
     def __init__(self, app: App, plan: Plan) -> None:
         self.app, self.plan = app, plan
@@ -56,9 +57,14 @@ class Resolver:
         self.key_spaces = {key_text(key): KeySpace(key) for key in keys}
         self.track_spaces = [self.key_spaces[key_text(track.key)] for track in plan.tracks]
         self.recency_spaces = [self.key_spaces[key_text(key)] for _, key in plan.recencies]
-        self.uses = uses_of(plan, self.key_spaces)
+        self.layout = KeyLayout(self.key_spaces.values(), app.item_entity)
+        self.uses = uses_of(plan, self.key_spaces, self.layout)
         self.labels = LabelJoin(list(app.labels.values()), app)
         self.events = {event.event_name: event for event in (app.impression, *app.events.values())}
+        self.vocabularies = {
+            name: {one.entity_name: self.tables[one.entity_name].vocabulary for one in event.entities}
+            for name, event in self.events.items()
+        }
         self.field_types = {
             name: {field: read.type for field, read in event.fields.items() if read.type != "floats"}
             for name, event in self.events.items()

@@ -5,7 +5,7 @@ Shape legend: N rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,33 +14,7 @@ from shortlist.declare.types import FieldType
 from shortlist.features.values import Values
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.log.columns import Batch, Column, Columns, Floats, Strings
-
-
-class Fields(Mapping[str, Values]):
-    """Fields by name, each made when it is first asked for: a fold reads few of them.
-
-    Args:
-        names: of all fields.
-        make: makes one, by its name.
-    """
-
-    def __init__(self, names: Collection[str], make: Callable[[str], Values]) -> None:
-        self._names, self._make = names, make
-        self._made: dict[str, Values] = {}
-
-    def __getitem__(self, name: str) -> Values:
-        made = self._made.get(name)
-        if made is None:
-            if name not in self._names:
-                raise KeyError(name)
-            made = self._made[name] = self._make(name)
-        return made
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+from shortlist.log.fields import Fields
 
 
 @dataclass(frozen=True)
@@ -91,7 +65,9 @@ def read_rows(
         for name, vocabulary in vocabularies.items()
         if isinstance(strings := columns.fields.get(name), Strings)
     }
-    present = [name for name in fields if isinstance(columns.fields.get(name), (Strings, np.ndarray))]
+    present = fields
+    if not fields.keys() <= columns.fields.keys():  # declared since the log was opened
+        present = {name: type_ for name, type_ in fields.items() if name in columns.fields}
 
     def values(name: str) -> Values:
         column = columns.fields[name]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from shortlist.features.key_layout import KeyLayout
 from shortlist.features.key_space import KeySpace, key_text
 from shortlist.features.plan import Plan, Source, Track
 
@@ -22,9 +23,10 @@ class TrackUse:
 
 @dataclass(frozen=True)
 class Use:
-    """A source, and the tracks, recencies and histories that read it."""
+    """A source, and the tracks, recencies and histories that read it; `layout` is of the keys of its rows."""
 
     source: Source
+    layout: KeyLayout
     tracks: list[TrackUse] = field(default_factory=list)
     recencies: list[tuple[int, KeySpace]] = field(default_factory=list)
     histories: list[tuple[str, KeySpace]] = field(default_factory=list)
@@ -36,18 +38,41 @@ class Use:
         spaces += [space for _, space in (*self.recencies, *self.histories)]
         return list(dict.fromkeys(spaces))
 
+    @cached_property
+    def part_rows(self) -> list[int]:
+        """The rows of keys that they need, but for those of pairs."""
+        rows = [row for space in self.spaces for row in self.layout.parts_of[space]]
+        return list(dict.fromkeys([*rows, self.layout.item_row] if self.histories else rows))
 
-def uses_of(plan: Plan, spaces: Mapping[str, KeySpace]) -> list[Use]:
+    @cached_property
+    def lanes(self) -> dict[int, tuple[Track, int]]:
+        """By their number, the lanes that tracks add to: one of those tracks, and where its lanes start."""
+        lanes: dict[int, tuple[Track, int]] = {}
+        start = 0
+        for one in self.tracks:
+            if one.lanes not in lanes:
+                lanes[one.lanes] = one.track, start
+                start += one.track.num_lanes
+        return lanes
+
+    @cached_property
+    def num_lanes(self) -> int:
+        """How many lanes there are in all."""
+        return sum(track.num_lanes for track, _ in self.lanes.values())
+
+
+def uses_of(plan: Plan, spaces: Mapping[str, KeySpace], layout: KeyLayout) -> list[Use]:
     """Return the sources of a plan, equal ones as one.
 
     Args:
         plan: of a declaration.
         spaces: the key spaces, by the text of their key.
+        layout: of their keys.
     """
     uses: dict[str, Use] = {}
 
     def use(source: Source) -> Use:
-        return uses.setdefault(str(source), Use(source))
+        return uses.setdefault(str(source), Use(source, layout))
 
     lanes: dict[tuple[str, ...], int] = {}
     for number, track in enumerate(plan.tracks):

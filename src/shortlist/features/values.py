@@ -5,7 +5,7 @@ Shape legend: N rows; an array of length 1 stands for the same value in every ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,7 @@ ARRAY_TYPES: dict[FieldType, tuple[type[np.generic], object]] = {
 """How a column of each type is stored: the array's type and the value that stands for null."""
 
 
-@dataclass(frozen=True)
-class Values:
+class Values(NamedTuple):
     """Values [N] of one type and which of them are known, bool[N]; text is codes in `vocabulary`."""
 
     type: FieldType

@@ -39,18 +39,18 @@ class Vocabulary:
 
     def insert_column(self, column: Strings) -> np.ndarray:
         """Return the codes int64[N] of a log column of N strings, numbering the new ones."""
-        return np.array([*self._numbered(column.values), -1], np.int64)[column.codes]
+        return np.array([*self._numbered(column.values), -1], np.int64).take(column.codes)
 
     def _numbered(self, texts: Sequence[str]) -> list[int]:
         known, ordered = self._codes, self._texts
-        codes = []
-        for text in texts:
-            code = known.get(text)
+        codes = [*map(known.get, texts)]
+        for place, code in enumerate(codes) if None in codes else ():
             if code is None:
-                code = known[text] = len(ordered)
-                ordered.append(text)
-            codes.append(code)
-        return codes
+                text = texts[place]
+                number = codes[place] = known.setdefault(text, len(ordered))
+                if number == len(ordered):
+                    ordered.append(text)
+        return codes  # type: ignore[return-value]
 
     def text(self, code: int) -> str:
         """Return the string of a code."""

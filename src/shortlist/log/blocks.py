@@ -25,9 +25,10 @@ Cells = dict[str, Any]
 """A block's values by field. Text is a list, of one for all events or of N; numbers are an array, of one
 or of N, of the dtype in `_DTYPES`; a list of numbers is float32[N, W]. A field that is absent is null."""
 
-_DTYPES: Mapping[str, str] = {
-    "int": "<i8", "time": "<i8", "float": "<f8", "bool": "<i1", "floats": "<f4",
-}  # fmt: skip
+_DTYPES: Mapping[str, np.dtype[Any]] = {
+    type_: np.dtype(name)
+    for type_, name in {"int": "<i8", "time": "<i8", "float": "<f8", "bool": "<i1", "floats": "<f4"}.items()
+}
 _NULLS: Mapping[str, Any] = {"int": NULL_INT, "time": NULL_INT, "float": np.nan, "bool": -1}
 _decode = msgspec.msgpack.Decoder(dict[str, list[str | None] | bytes]).decode
 
@@ -77,7 +78,7 @@ def check_block(schema: EventSchema, block: Block) -> Cells:
             raise EventRejected(
                 schema.kind, name, expected=refused.expected, received=repr(value)[:80], mend=refused.mend
             ) from None
-    for name in schema.fields.keys() - schema.optional - cells.keys():
+    for name in schema.required - cells.keys():
         raise EventRejected(
             schema.kind, name, expected="a value", received="none", mend="Give it, or declare it optional."
         )
@@ -104,16 +105,6 @@ def decode_cells(schema: EventSchema, body: bytes, num_events: int) -> Cells:
     return cells
 
 
-def columns_of_cells(
-    schema: EventSchema, blocks: Sequence[Cells], counts: npt.NDArray[np.int64]
-) -> dict[str, Column]:
-    """Return the columns of consecutive blocks, one or more; `counts` int64[B] are their events."""
-    return {
-        name: _column(type_, [cells.get(name) for cells in blocks], counts)
-        for name, type_ in schema.fields.items()
-    }
-
-
 def values_of_cells(schema: EventSchema, cells: Cells, num_events: int) -> dict[str, list[Any]]:
     """Return a block's values as Python values by field, one for each event, None for null."""
     values: dict[str, list[Any]] = {}
@@ -131,23 +122,34 @@ def values_of_cells(schema: EventSchema, cells: Cells, num_events: int) -> dict[
     return values
 
 
-def _column(type_: FieldType, cells: list[Any], counts: npt.NDArray[np.int64]) -> Column:
+def column_of_cells(type_: FieldType, cells: Sequence[Any], counts: npt.NDArray[np.int64]) -> Column:
+    """Return the column of a field of consecutive blocks, one or more.
+
+    Args:
+        type_: the field's.
+        cells: of each block its values, None for null, see `Cells`.
+        counts: int64[B], the events of each.
+    """
     if type_ == "str":
         return _strings([[None] if cell is None else cell for cell in cells], counts)
     if type_ == "floats":
         widths = [0 if cell is None else cell.shape[1] for cell in cells]
         values = [cell.reshape(-1) for cell in cells if cell is not None]
-        offsets = offsets_from_lengths(np.repeat(np.array(widths, np.int64), counts))
+        offsets = offsets_from_lengths(np.array(widths, np.int64).repeat(counts))
         return Floats(offsets, np.concatenate(values) if values else np.empty(0, np.float32))
     null = np.array([_NULLS[type_]], _DTYPES[type_])
     cells = [null if cell is None else cell for cell in cells]
     sizes = np.array([len(cell) for cell in cells])
     joined: npt.NDArray[Any] = np.concatenate(cells)
     # An array of one stands for all events of its block, any other for each.
-    return np.repeat(joined, np.repeat(np.where(sizes == 1, counts, 1), sizes))
+    return joined.repeat(np.where(sizes == 1, counts, 1).repeat(sizes))
 
 
 def _strings(cells: list[list[str | None]], counts: npt.NDArray[np.int64]) -> Strings:
+    if len(cells) == 1 and len(cells[0]) == len(distinct := set(cells[0])) and None not in distinct:
+        # The items of a slate, or what holds for all of it.
+        numbered = np.arange(len(cells[0]), dtype=np.int32)
+        return Strings(numbered.repeat(counts) if len(numbered) == 1 else numbered, [*cells[0]])  # type: ignore[list-item]
     codes: dict[str | None, int] = {None: -1}
     rows: list[int] = []
     for cell, count in zip(cells, counts.tolist(), strict=True):
@@ -169,13 +171,13 @@ def _checked(type_: FieldType, value: object, num_events: int, *, nullable: bool
         if type_ == "str":
             return [plain]
         if type_ == "floats":
-            return np.tile(np.array(plain, "<f4"), (num_events, 1))
+            return np.tile(np.array(plain, _DTYPES[type_]), (num_events, 1))
         return np.array([plain], _DTYPES[type_])
     if type_ == "str" or value.dtype != _DTYPES[type_] or value.ndim != (2 if type_ == "floats" else 1):
         raise Refused(f"the column of a {type_} field", "See Block.")
     _check_length(len(value), num_events)
     _check_numbers(type_, value)
-    if not nullable and type_ != "floats" and _is_null(type_, value).any():
+    if not nullable and type_ != "floats" and _any(_is_null(type_, value)):
         raise Refused("a value for each event", "Give it, or declare the field optional.")
     return value
 
@@ -187,14 +189,18 @@ def _check_length(length: int, num_events: int) -> None:
 
 def _check_numbers(type_: FieldType, values: npt.NDArray[Any]) -> None:
     """Refuse what `CHECKS` refuses of a single value, in all of them at once."""
-    if type_ == "float" and (np.abs(values) >= MAX_FLOAT).any():
+    if type_ == "float" and _any(np.abs(values) >= MAX_FLOAT):
         raise Refused("finite numbers between -2**31 and 2**31", "Choose a larger unit, or leave them out.")
-    if type_ == "floats" and np.isinf(values).any():
+    if type_ == "floats" and _any(np.isinf(values)):
         raise Refused("numbers that fit 32 bits", "Give NaN for an unknown number.")
-    if type_ == "bool" and ((values < -1) | (values > 1)).any():
+    if type_ == "bool" and _any((values < -1) | (values > 1)):
         raise Refused("1, 0, or -1 for null", "Mend them.")
-    if type_ == "time" and (np.abs(values) > MAX_TIME_US).any():  # of NULL_INT this is NULL_INT, no more
+    if type_ == "time" and _any(np.abs(values) > MAX_TIME_US):  # of NULL_INT this is NULL_INT, no more
         raise Refused("times in UTC microseconds, before the year 11,000", "Are these nanoseconds?")
+
+
+def _any(truths: npt.NDArray[np.bool_]) -> bool:
+    return bool(np.count_nonzero(truths))  # of a few values, half the time that `any` takes
 
 
 def _is_null(type_: FieldType, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -19,12 +19,13 @@ from shortlist.log.blocks import (
     Block,
     Cells,
     check_block,
-    columns_of_cells,
+    column_of_cells,
     decode_cells,
     encode_cells,
     values_of_cells,
 )
-from shortlist.log.columns import Batch, Columns, column_from_values, concatenate
+from shortlist.log.columns import Batch, Column, Columns, column_from_values, concatenate
+from shortlist.log.fields import Fields
 from shortlist.log.record import Record
 from shortlist.log.schema import EventSchema
 from shortlist.log.values import MAX_FLOAT, MAX_FLOAT32, MAX_INT, MAX_STR_CHARS, MAX_TIME_US
@@ -97,10 +98,7 @@ class BodyCodec:
         )
         self._row = msgspec.defstruct("Row", row, rename=rename, omit_defaults=True)
         self._rows = msgspec.json.Decoder(list[self._row])  # type: ignore[name-defined]
-        self._getters = [
-            (field, type_, attrgetter(name))
-            for name, (field, type_) in zip(names, schema.fields.items(), strict=True)
-        ]
+        self._getters = {field: attrgetter(name) for name, field in zip(names, schema.fields, strict=True)}
 
     def encode(self, fields: Mapping[str, Any]) -> tuple[str, object]:
         """Return the body of checked fields, and what it decodes to; unchecked ones are checked here.
@@ -147,8 +145,8 @@ class BodyCodec:
                 records += self._records_of_block(row, decoded)
                 continue
             fields: dict[str, Any] = {}
-            for field, type_, get in self._getters:
-                value = get(decoded)
+            for field, type_ in self.schema.fields.items():
+                value = self._getters[field](decoded)
                 if value is not None:
                     fields[field] = np.array(value, np.float32).tolist() if type_ == "floats" else value
             records.append(Record(row.seq, row.log_time_us, row.kind, row.event_time_us, row.id, fields))
@@ -166,25 +164,31 @@ class BodyCodec:
         return row._replace(seq=last, body=body, num_events=last + 1 - first)
 
     def _columns_of_events(self, rows: Sequence[TailRow], decoded: Sequence[Any]) -> Columns:
+        types = self.schema.fields
+
+        def column(field: str) -> Column:
+            return column_from_values(types[field], list(map(self._getters[field], decoded)))
+
         return Columns(
             self.schema.kind,
             np.array([row.seq for row in rows], np.int64),
             np.array([row.log_time_us for row in rows], np.int64),
             np.array([row.event_time_us for row in rows], np.int64),
-            {
-                field: column_from_values(type_, list(map(get, decoded)))
-                for field, type_, get in self._getters
-            },
+            Fields(types, column),
         )
 
     def _columns_of_blocks(self, rows: Sequence[TailRow], decoded: Sequence[Cells]) -> Columns:
-        counts = np.array([row.num_events for row in rows], np.int64)
+        types, counts = self.schema.fields, np.array([row.num_events for row in rows], np.int64)
+
+        def column(field: str) -> Column:
+            return column_of_cells(types[field], [cells.get(field) for cells in decoded], counts)
+
         return Columns(
             self.schema.kind,
             np.concatenate([np.arange(row.first_seq, row.seq + 1) for row in rows]),
-            np.repeat(np.array([row.log_time_us for row in rows], np.int64), counts),
-            np.repeat(np.array([row.event_time_us for row in rows], np.int64), counts),
-            columns_of_cells(self.schema, decoded, counts),
+            np.array([row.log_time_us for row in rows], np.int64).repeat(counts),
+            np.array([row.event_time_us for row in rows], np.int64).repeat(counts),
+            Fields(types, column),
         )
 
     def _records_of_block(self, row: TailRow, cells: Cells) -> Iterable[Record]:

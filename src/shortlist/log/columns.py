@@ -5,7 +5,7 @@ Shapes: N rows of one kind, M numbers in all the rows of a `floats` field.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -57,7 +57,7 @@ class Columns:
     seq: Int64
     log_time_us: Int64
     event_time_us: Int64
-    fields: dict[str, Column]
+    fields: Mapping[str, Column]
 
     def __len__(self) -> int:
         return len(self.seq)

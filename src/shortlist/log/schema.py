@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 from shortlist.log.errors import EventRejected, SchemaInvalid
@@ -62,6 +63,11 @@ class EventSchema:
         if unknown := sorted(self.optional - set(self.fields)):
             raise SchemaInvalid(f"{self.kind}: optional names {unknown}, which are no fields.")
         object.__setattr__(self, "fields", dict(self.fields))
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The fields that an event may not leave out."""
+        return frozenset(self.fields) - self.optional
 
     def check(self, fields: Mapping[str, object]) -> dict[str, object]:
         """Return the event's fields in their stored form; a None in an optional field is left out.

@@ -12,6 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
@@ -180,12 +181,17 @@ def insert_rows(database: sqlite3.Connection, table: str, rows: Sequence[tuple[A
     done = 0
     for size in _ROWS_PER_INSERT:
         while len(rows) - done >= size:
-            places = ", ".join(["?"] * len(rows[done]))
             database.execute(
-                f"INSERT INTO {table} VALUES {', '.join([f'({places})'] * size)}",
+                _insertion(table, len(rows[done]), size),
                 list(chain.from_iterable(rows[done : done + size])),
             )
             done += size
+
+
+@cache
+def _insertion(table: str, num_columns: int, num_rows: int) -> str:
+    places = f"({', '.join(['?'] * num_columns)})"
+    return f"INSERT INTO {table} VALUES {', '.join([places] * num_rows)}"
 
 
 def tail(

@@ -31,7 +31,10 @@ from shortlist.features.kernels.tiles import BEFORE_ALL, TILE, TOTALS, add_rows,
 
 
 class TileArena(Segmented):
-    """The state of one key space's windowed sums. Not thread-safe: its owner serialises the calls."""
+    """The state of one key space's windowed sums. Not thread-safe: its owner serialises the calls.
+
+    `latest_us` is the time of the last row added.
+    """
 
     def __init__(self, windows_us: Sequence[int], tiles_us: Sequence[int], num_lanes: int) -> None:
         """Make an empty arena.
@@ -50,7 +53,7 @@ class TileArena(Segmented):
         self._pool = np.zeros((8, 1 + num_lanes), dtype=np.int64)
         self._directory = np.zeros((4, TOTALS + num_lanes), dtype=np.int64)
         self._state = new_state(largest=UNBOUNDED)
-        self._latest_us = int(BEFORE_ALL)
+        self.latest_us = int(BEFORE_ALL)
 
     def add(self, keys: Int64s, times_us: Int64s, values: Int64s) -> None:
         """Add events in log order.
@@ -66,7 +69,7 @@ class TileArena(Segmented):
             return
         assert values.shape == (num_rows, self.num_lanes)
         assert times_us.shape == keys.shape
-        self._latest_us = int(times_us[-1])
+        self.latest_us = int(times_us[-1])
         row = 0
         while True:
             row = add_rows(
@@ -78,6 +81,10 @@ class TileArena(Segmented):
                 self._directory = grown(self._directory, int(keys[row]) + 1)
             else:
                 self._pool = with_room(self._pool, self._state)
+
+    def arrays(self) -> tuple[Int64s, ...]:
+        """See `Segmented.arrays`."""
+        return *super().arrays(), self._spans_us
 
     def read(self, keys: Int64s, now_us: int) -> Int64s:
         """Return int64[C, W, L], the sums of each window; zeros for key -1 and for keys never seen.
@@ -129,16 +136,16 @@ class TileArena(Segmented):
         Keys up to the last with entries have a count; those with entries have totals, in their order. An
         entry's tile is given as how many finest tiles it lies before that of the last time added.
         """
-        num_keys = compact_all(self._pool, self._directory, self._spans_us, self._latest_us)
+        num_keys = compact_all(self._pool, self._directory, self._spans_us, self.latest_us)
         counts = self._directory[:num_keys, COUNT].copy()
         entries = packed_rows(self._pool, self._directory)
         finest_us = self._spans_us[TILE].min()
-        entries[:, 0] = self._latest_us // finest_us - entries[:, 0] // finest_us
+        entries[:, 0] = self.latest_us // finest_us - entries[:, 0] // finest_us
         return {
             "counts": counts,
             "totals": self._directory[:num_keys][counts > 0, TOTALS:],
             "entries": entries,
-            "latest_us": np.array([self._latest_us], dtype=np.int64),
+            "latest_us": np.array([self.latest_us], dtype=np.int64),
         }
 
     @classmethod
@@ -152,8 +159,8 @@ class TileArena(Segmented):
         arena._directory[: len(counts), START] = np.cumsum(counts) - counts
         arena._directory[: len(counts), COUNT] = counts
         arena._directory[: len(counts)][counts > 0, TOTALS:] = arrays["totals"]
-        arena._latest_us = int(arrays["latest_us"][0])
+        arena.latest_us = int(arrays["latest_us"][0])
         entries, finest_us = arrays["entries"].copy(), arena._spans_us[TILE].min()
-        entries[:, 0] = (arena._latest_us // finest_us - entries[:, 0]) * finest_us
+        entries[:, 0] = (arena.latest_us // finest_us - entries[:, 0]) * finest_us
         arena._pool = repacked(as_int64(entries), arena._directory, arena._state)
         return arena

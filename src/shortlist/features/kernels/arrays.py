@@ -10,6 +10,7 @@ import numpy.typing as npt
 Int64s: TypeAlias = npt.NDArray[np.int64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
 
+_INT64 = np.dtype(np.int64)
 _LARGE = 1 << 14
 
 
@@ -19,7 +20,7 @@ def as_int64(array: Any) -> Int64s:
     Numba compiles a kernel anew for every mix of layouts and read-only flags (seconds, in the middle
     of a request), so anything else is copied here first. An array that already fits is not copied.
     """
-    if type(array) is np.ndarray and array.dtype == np.int64 and array.flags.carray:
+    if type(array) is np.ndarray and array.dtype is _INT64 and array.flags.carray:
         return array
     fitting = np.ascontiguousarray(array, dtype=np.int64)
     return fitting if fitting.flags.writeable else fitting.copy()

@@ -66,8 +66,8 @@ class Attribution:
         times_us = as_int64(times_us)
         columns = (as_int64(label_bits), as_int64(users), as_int64(items), times_us, as_int64(seqs))
         shown = np.array(is_impression, dtype=np.bool_)
-        assert all(column.shape == shown.shape for column in columns)
-        converted, impression_seq = np.zeros_like(times_us), np.zeros_like(times_us)
+        assert {len(column) for column in columns} == {len(shown)}
+        converted, impression_seq = np.zeros(len(shown), np.int64), np.zeros(len(shown), np.int64)
         row = 0
         while True:
             state = (self._table, self._num_pending, self._within_us)

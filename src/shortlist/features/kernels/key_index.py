@@ -18,6 +18,7 @@ from typing import Self
 import numpy as np
 
 from shortlist.compiled import compiled
+from shortlist.features.kernels.addresses import ArrayTable
 from shortlist.features.kernels.arrays import Int64s, as_int64, grown, is_nearly_full
 
 NUM_LIVE, NUM_SLOTS, FIRST_FREE, TOUCHED = 0, 1, 2, 3
@@ -51,7 +52,7 @@ class PairIndex:
         slots = np.empty(len(a), dtype=np.int64)
         row = 0
         while True:
-            row = _insert(self._table, self._pairs, self._state, a, b, slots, row)
+            row = insert_rows(self._table, self._pairs, self._state, a, b, slots, row)
             if row == len(slots):
                 return slots
             if self._state[FIRST_FREE] < 0 and self.num_slots == len(self._pairs):
@@ -64,6 +65,11 @@ class PairIndex:
         other = copy(self)
         other._table, other._pairs, other._state = self._table.copy(), self._pairs.copy(), self._state.copy()
         return other
+
+    def locate(self, table: ArrayTable, place: int) -> None:
+        """Put table, pairs and state into a table of arrays, if they were replaced since."""
+        if table.arrays[place] is not self._table or table.arrays[place + 1] is not self._pairs:
+            table.put(place, self._table, self._pairs, self._state)
 
     def make_room(self) -> None:
         """Grow before `insert` must, if little is left; arrays are replaced, so a reader's stay whole."""
@@ -179,7 +185,7 @@ def _find(table: Int64s, pairs: Int64s, a: Int64s, b: Int64s, slots: Int64s) -> 
 
 
 @compiled
-def _insert(
+def insert_rows(
     table: Int64s, pairs: Int64s, state: Int64s, a: Int64s, b: Int64s, slots: Int64s, first_row: int
 ) -> int:
     """Fill slots from `first_row`; return the row that found no room in table or pairs, or N when done."""

@@ -55,7 +55,7 @@ class RecentItems(Segmented):
         assert keys.shape == items.shape == times_us.shape
         row = 0
         while True:
-            row = _add(self._pool, self._directory, self._state, keys, items, times_us, row)
+            row = add_items(self._pool, self._directory, self._state, keys, items, times_us, row)
             if row == len(keys):
                 return
             if keys[row] >= len(self._directory):
@@ -130,7 +130,7 @@ def _oldest_us(now_us: int, max_age_us: int) -> int:
 
 
 @compiled
-def _add(
+def add_items(
     pool: Int64s,
     directory: Int64s,
     state: Int64s,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import copy
 from typing import Self
 
+from shortlist.features.kernels.addresses import ArrayTable
 from shortlist.features.kernels.arrays import Int64s, is_nearly_full, with_headroom
 from shortlist.features.kernels.segments import USED
 
@@ -22,6 +23,15 @@ class Segmented:
         other._pool, other._directory = self._pool.copy(), self._directory.copy()
         other._state = self._state.copy()
         return other
+
+    def arrays(self) -> tuple[Int64s, ...]:
+        """Return the arrays that its rows are added to."""
+        return self._pool, self._directory, self._state
+
+    def locate(self, table: ArrayTable, place: int) -> None:
+        """Put `arrays` into a table of arrays, if they were replaced since."""
+        if table.arrays[place] is not self._pool or table.arrays[place + 1] is not self._directory:
+            table.put(place, *self.arrays())
 
     def make_room(self, num_keys: int) -> None:
         """Grow before `add` must, if little is left for so many keys."""
