@@ -93,7 +93,7 @@ class Admission:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._release()
+                self._release(self._clock())
             elif entry in self._queue:
                 self._queue.remove(entry)
             raise
@@ -104,12 +104,11 @@ class Admission:
         now_s = self._clock()
         service_s = now_s - ticket.begun_s
         self._service_s += _SERVICE_WEIGHT * (service_s - self._service_s)
-        self._count(is_late=now_s - ticket.arrived_s > LATE_SHARE * ticket.budget_s)
-        self._release()
+        self._count(now_s, is_late=now_s - ticket.arrived_s > LATE_SHARE * ticket.budget_s)
+        self._release(now_s)
 
-    def _release(self) -> None:
+    def _release(self, now_s: float) -> None:
         self._num_inside -= 1
-        now_s = self._clock()
         while self._queue and self._num_inside < self._num_slots:
             ticket, turn = self._queue.popleft()
             if turn.done():
@@ -122,12 +121,11 @@ class Admission:
             turn.set_result(None)
 
     def _refused(self, why: str) -> Problem:
-        self._count(is_late=True)
+        self._count(self._clock(), is_late=True)
         return Problem("overloaded", why, retry_after="1")
 
-    def _count(self, *, is_late: bool) -> None:
+    def _count(self, now_s: float, *, is_late: bool) -> None:
         self._late += (is_late - self._late) / _MEMORY
-        now_s = self._clock()
         if now_s - self._turned_s < _TURN_S:
             return
         if self._late > _MAX_LATE:
