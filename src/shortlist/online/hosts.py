@@ -13,7 +13,6 @@ from ipaddress import ip_address
 from shortlist.online.problems import Fault, Problem, shown
 
 
-@lru_cache(1024)
 def is_loopback(host: str) -> bool:
     """Say whether a name or an address, without a port, is this machine's own."""
     name = host.lower().removesuffix(".")
@@ -35,13 +34,15 @@ def require_loopback(headers: Iterable[tuple[bytes, bytes]]) -> None:
         Problem: misdirected.
     """
     for name, value in headers:
-        if name != b"host":
-            continue
-        host = value.decode("latin-1")
-        without_port = host if host.endswith("]") else host.rpartition(":")[0] or host
-        if not is_loopback(without_port):
+        if name == b"host" and not _is_own(value):
             fault = Fault.of(
-                "host", expected="localhost or a loopback address", received=shown(host),
+                "host", expected="localhost or a loopback address", received=shown(value.decode("latin-1")),
                 mend="Ask at 127.0.0.1, let a proxy send that Host, or serve with --host.",
             )  # fmt: skip
             raise Problem("misdirected", fault)
+
+
+@lru_cache(1024)
+def _is_own(value: bytes) -> bool:
+    host = value.decode("latin-1")
+    return is_loopback(host if host.endswith("]") else host.rpartition(":")[0] or host)

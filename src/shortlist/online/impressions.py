@@ -72,7 +72,7 @@ class Impressions:
                 "propensity": answer.propensities,
                 "score": np.where(np.isfinite(answer.scores), answer.scores, np.nan),
                 "score_parts": answer.parts,
-                "source": ["+".join(slot.sources) for slot in sent.items],
+                "source": list(map("+".join, answer.sources)),
                 "features": answer.features,
                 "request_time_us": answer.time_us,
                 "as_of_seq": answer.as_of_seq,

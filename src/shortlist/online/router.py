@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -25,11 +27,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _logger = logging.getLogger(__name__)
-_encoder = msgspec.json.Encoder()
+encoded = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One request, read to its end.
 
     Args:
@@ -45,18 +46,13 @@ class Request:
     body: bytes
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """An answer: a msgspec value becomes JSON, bytes go out as they are."""
 
     body: object
     status: int = 200
     content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def encoded(self) -> bytes:
-        """Return the body as bytes."""
-        return self.body if isinstance(self.body, bytes) else _encoder.encode(self.body)
+    headers: Mapping[str, str] = {}
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -92,6 +88,11 @@ class Route:
     content_type: str = JSON
     room: AbstractContextManager[None] = field(default_factory=nullcontext)
 
+    @cached_property
+    def name(self) -> str:
+        """Method and path: what its requests are counted under."""
+        return f"{self.method} {self.path}"
+
     @property
     def parts(self) -> tuple[str, ...]:
         """The path's parts."""
@@ -110,15 +111,17 @@ class Router:
     def __init__(self, routes: Sequence[Route], telemetry: Telemetry, *, loopback_only: bool) -> None:
         self._telemetry = telemetry
         self._loopback_only = loopback_only
-        self._by_shape: dict[tuple[str, ...], dict[str, Route]] = {}
+        by_path: dict[str, dict[str, Route]] = {}
         for route in routes:
-            self._by_shape.setdefault(route.parts, {})[route.method] = route
+            by_path.setdefault(route.path, {})[route.method] = route
+        self._fixed = {path: methods for path, methods in by_path.items() if "{" not in path}
+        self._patterns = [(_pattern(path), methods) for path, methods in by_path.items() if "{" in path]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        request_id = uuid.uuid4().hex
+        request_id = os.urandom(16).hex()
         started_s = time.perf_counter()
         route: Route | None = None
         try:
@@ -128,8 +131,7 @@ class Router:
             with route.room:
                 body = await _read_body(scope, receive) if route.takes is not None else b""
                 started_s = time.perf_counter()
-                query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-                response = await route.handler(Request(request_id, path, query, body))
+                response = await route.handler(Request(request_id, path, _query(scope), body))
         except Problem as problem:
             response = _problem(problem, request_id)
         except ClientGone:
@@ -138,28 +140,14 @@ class Router:
             _logger.exception("request %s failed", request_id)
             failed = Fault(f"The server failed; its log tells more under request {request_id}.")
             response = _problem(Problem("internal-error", failed), request_id)
-        name = f"{route.method} {route.path}" if route is not None else "unknown"
-        self._telemetry.requests.labels(name, response.status).inc()
+        name = route.name if route is not None else "unknown"
+        self._telemetry.request(name, response.status)
         await _send(send, response, request_id)
-        self._telemetry.latency_s.labels(name).observe(time.perf_counter() - started_s)
+        self._telemetry.sent(name, time.perf_counter() - started_s)
 
-    def _find(self, scope: Scope) -> tuple[Route, dict[str, str]]:
+    def _find(self, scope: Scope) -> tuple[Route, Mapping[str, str]]:
         # The raw path, so that an id may hold a slash, sent as %2F.
-        parts = scope["raw_path"].decode("latin-1").split("/")
-        found: dict[str, Route] | None = self._by_shape.get(tuple(parts))
-        values: dict[str, str] = {}
-        if found is None:
-            for shape, methods in self._by_shape.items():
-                if len(shape) == len(parts) and all(
-                    want[:1] == "{" or want == part for want, part in zip(shape, parts, strict=True)
-                ):
-                    found = methods
-                    values = {
-                        want[1:-1]: unquote(part)
-                        for want, part in zip(shape, parts, strict=True)
-                        if want[:1] == "{"
-                    }
-                    break
+        found, values = self._match(scope["raw_path"].decode("latin-1"))
         if found is None:
             raise Problem(
                 "not-found",
@@ -175,15 +163,32 @@ class Router:
             raise Problem("method-not-allowed", fault, allow=allowed)
         return found[method], values
 
+    def _match(self, path: str) -> tuple[Mapping[str, Route] | None, Mapping[str, str]]:
+        if path in self._fixed:
+            return self._fixed[path], {}
+        for pattern, methods in self._patterns:
+            if match := pattern.fullmatch(path):
+                return methods, {name: unquote(part) for name, part in match.groupdict().items()}
+        return None, {}
+
 
 class ClientGone(Exception):
     """The client went away before its request was whole."""
 
 
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]*)", re.escape(path)))
+
+
+def _query(scope: Scope) -> Mapping[str, str]:
+    text = scope["query_string"].decode("latin-1")
+    return dict(parse_qsl(text, keep_blank_values=True)) if text else {}
+
+
 async def _read_body(scope: Scope, receive: Receive) -> bytes:
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    headers: dict[bytes, bytes] = dict(scope["headers"])
     # A web page may send any other type, or none, to whatever server; for this one its browser asks first.
-    content_type = headers.get(b"content-type", "").partition(";")[0].strip().lower()
+    content_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
     if content_type != JSON:
         received = content_type[:80] or "no such header"
         fault = Fault.of("content-type", expected=JSON, received=received, mend=f"Send {JSON}.")
@@ -213,13 +218,13 @@ def _problem(problem: Problem, request_id: str) -> Response:
 
 
 async def _send(send: Send, response: Response, request_id: str) -> None:
-    body = response.encoded()
-    headers = {
-        "content-type": response.content_type,
-        "content-length": str(len(body)),
-        "x-request-id": request_id,
-        **response.headers,
-    }
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": response.status, "headers": encoded})
+    body = response.body if isinstance(response.body, bytes) else encoded(response.body)
+    headers = [
+        (b"content-type", response.content_type.encode("latin-1")),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", request_id.encode("latin-1")),
+    ]
+    for name, value in response.headers.items():
+        headers.append((name.encode("latin-1"), value.encode("latin-1")))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -38,7 +38,7 @@ class RecommendRequest(_Asked, frozen=True):
     preview: bool = False
 
 
-class Slot(msgspec.Struct, frozen=True):
+class Slot(msgspec.Struct, frozen=True, gc=False):
     """One place of an answer.
 
     Attributes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from shortlist.declare.app import App
@@ -13,14 +15,13 @@ from shortlist.online.attributes import attributes_of
 from shortlist.online.impressions import Impressions
 from shortlist.online.loader import Serving
 from shortlist.online.opening import Opened
-from shortlist.online.router import Response
+from shortlist.online.router import Response, encoded
 from shortlist.online.schema import RecommendAnswer, RecommendRequest, Slot
 from shortlist.online.telemetry import Telemetry
 from shortlist.pipeline.answer import Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """One request to recommend, checked, and what it is answered with.
 
     Args:
@@ -58,30 +59,24 @@ class Slates:
         if not ask.body.preview:
             self._impressions.submit(ask.opened.log, ask.body.user, ask.context, answer, sent)
         self._telemetry.answered(sent.surface, answer)
-        return Response(Response(sent).encoded())
+        return Response(encoded(sent))
 
 
 def _sent(ask: Ask, answer: Answer) -> RecommendAnswer:
     state = ask.opened.state
-    table = state.items
-    attributes = [UNSET] * len(answer)
+    labels = answer.labels
+    columns: list[Sequence[Any]] = [
+        state.items.vocabulary.texts(answer.items.tolist()),
+        answer.positions.tolist(),
+        [score if isfinite(score) else None for score in answer.scores.tolist()],
+        [dict(zip(labels, parts)) for parts in answer.parts.tolist()],  # noqa: B905  one a label
+        answer.propensities.tolist(),
+        answer.sources,
+    ]
     if ask.body.attributes:
         with state.lock:
-            attributes = attributes_of(table, answer.items)  # type: ignore[assignment]
-    slots = [
-        Slot(item, position, score if math.isfinite(score) else None,
-             dict(zip(answer.labels, parts, strict=True)), propensity, sources, about)
-        for item, position, score, parts, propensity, sources, about in zip(
-            table.vocabulary.texts(answer.items.tolist()),
-            answer.positions.tolist(),
-            answer.scores.tolist(),
-            answer.parts.tolist(),
-            answer.propensities.tolist(),
-            answer.sources,
-            attributes,
-            strict=True,
-        )
-    ]  # fmt: skip
+            columns.append(attributes_of(state.items, answer.items))
+    slots = list(map(Slot, *columns))
     trace = answer.trace if ask.body.trace else UNSET
     return RecommendAnswer(
         ask.id, ask.surface.surface_name, ask.serving.release, answer.degraded, slots, trace

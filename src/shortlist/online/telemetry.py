@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 
+from shortlist.online.histogram import Histograms
 from shortlist.pipeline.answer import Answer
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -30,16 +31,15 @@ class Telemetry:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         registry = self.registry
-        self.requests = Counter(
-            "shortlist_requests", "Requests answered.", ["route", "status"], registry=registry
-        )
-        self.latency_s = Histogram(
+        requests = Counter("shortlist_requests", "Requests answered.", ["route", "status"], registry=registry)
+        self._requests = cache(requests.labels)  # finding a label's child takes longer than counting
+        self._latency_s = Histograms(
             "shortlist_request_seconds", "Time from the whole request to the answer.", ["route"],
-            buckets=_SECONDS, registry=registry,
+            _SECONDS, registry,
         )  # fmt: skip
-        self.stage_ms = Histogram(
+        self._stage_ms = Histograms(
             "shortlist_stage_milliseconds", "Time of one stage of a funnel.", ["surface", "stage"],
-            buckets=_MILLISECONDS, registry=registry,
+            _MILLISECONDS, registry,
         )  # fmt: skip
         self.events = Counter(
             "shortlist_events", "Records offered to the log.", ["kind", "result"], registry=registry
@@ -64,7 +64,6 @@ class Telemetry:
         self._num_waiting = Gauge(
             "shortlist_requests_waiting", "Requests that wait for their turn.", registry=registry
         )
-        self._stage = cache(self.stage_ms.labels)  # finding a label's child takes longer than observing
         self._last_seq = Gauge(
             "shortlist_log_last_seq", "Position of the newest record folded.", registry=registry
         )
@@ -80,10 +79,18 @@ class Telemetry:
         self._width_share.set_function(width_share)
         self._num_waiting.set_function(num_waiting)
 
+    def request(self, route: str, status: int) -> None:
+        """Count a request, when its answer is ready."""
+        self._requests(route, status).inc()
+
+    def sent(self, route: str, elapsed_s: float) -> None:
+        """Note how long a request took, when its answer is sent."""
+        self._latency_s.labels(route).observe(elapsed_s)
+
     def answered(self, surface: str, answer: Answer) -> None:
         """Note what each stage of an answer took, and what was degraded."""
         for stage in answer.trace.stages:
-            self._stage(surface, stage.stage).observe(stage.elapsed_ms)
+            self._stage_ms.labels(surface, stage.stage).observe(stage.elapsed_ms)
         for reason in answer.degraded:
             self.degraded.labels(surface, reason.partition(":")[0]).inc()
 
