@@ -53,7 +53,8 @@ def apps(draw: st.DrawFn) -> App:
 
     keys = st.sampled_from(
         [None, user, video, video.topic, user.country, video.explicit, (user, video.topic), (user, video),
-         (video.creator, user.country), (video.topic, user), (user.adult, video.explicit)]
+         (video.creator, user.country), (video.topic, user), (user.adult, video.explicit),
+         (video.topic, video.explicit), (user.country, user.adult)]
     )  # fmt: skip
     values = st.sampled_from(
         [

@@ -11,7 +11,7 @@ import numpy as np
 
 from shortlist.declare.entities import Entity
 from shortlist.features.kernels.arrays import as_int64
-from shortlist.features.kernels.entity_rows import gather, with_rows
+from shortlist.features.kernels.entity_rows import copy_rows, gather
 from shortlist.features.newest import Newest
 from shortlist.features.values import ARRAY_TYPES, Values
 from shortlist.features.vocabulary import Vocabulary
@@ -66,8 +66,12 @@ class EntityTable:
     def words(self, places: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Return attributes at places int64[G] as words int64[G, N] for codes int64[N]; -1 gives null."""
         words = np.empty((len(places), len(codes)), np.int64)
-        gather(self._rows, self._nulls, as_int64(codes), places, words)
+        self.put_words(places, codes, words)
         return words
+
+    def put_words(self, places: np.ndarray, codes: np.ndarray, out: np.ndarray) -> None:
+        """As `words`, into a C-contiguous int64[G, N] of the caller's."""
+        gather(self._rows, self._nulls, as_int64(codes), places, out)
 
     def changed_since(self, num_updates: int, codes: np.ndarray) -> np.ndarray:
         """Return which ids, by their codes int64[N], were updated since `num_updates` was this, bool[N]."""
@@ -96,7 +100,10 @@ class EntityTable:
         """
         size = len(self)
         if len(self._rows) < size:
-            self._rows = with_rows(self._rows, self._nulls, size + size // 4 + 64)
+            # NumPy asks for large pages for a large array; a kernel's own would be of many small ones.
+            larger = np.empty((size + size // 4 + 64, len(self._nulls)), np.int64)
+            copy_rows(self._rows, self._nulls, larger)
+            self._rows = larger
         if (missing := size - len(self._updated_by)) > 0:
             self._updated_by = np.append(self._updated_by, np.zeros(missing + size // 4 + 64, np.int64))
         for newest in self._newest.values():

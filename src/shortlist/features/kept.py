@@ -14,7 +14,6 @@ from shortlist.declare.features import Last
 from shortlist.features.kernels.addresses import ArrayTable
 from shortlist.features.kernels.arena import TileArena
 from shortlist.features.kernels.arrays import as_int64, is_nearly_full
-from shortlist.features.kernels.columns import fill_recency
 from shortlist.features.kernels.latest import put_latest
 from shortlist.features.kernels.recent import RecentItems
 from shortlist.features.key_space import key_text
@@ -56,10 +55,6 @@ class LastTimes:
             return np.full(len(slots), NULL_INT, np.int64)
         known = (slots >= 0) & (slots < len(self.times_us))
         return np.where(known, self.times_us[np.where(known, slots, 0)], NULL_INT)
-
-    def fill(self, slots: np.ndarray, now_us: int, column: int, out: np.ndarray) -> None:
-        """Fill a column of a matrix with the seconds since; see `columns.fill_recency`."""
-        fill_recency(self.times_us, as_int64(slots), now_us, column, out)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return the times as plain arrays that no later call changes: which slots have one, and those."""

@@ -1,8 +1,8 @@
 """The feature matrix of one request, read off the state by a program that is compiled once a release.
 
 It gives the bits of `feature_matrix`, which the offline path computes: where that one makes arrays of sums
-and turns them into columns, here a kernel a track goes from key to column, and what all candidates share is
-computed once.
+and turns them into columns, here one kernel goes from keys to columns, and what candidates share is computed
+once.
 
 Shape legend: C candidates, F feature columns, A attributes, P columns of one kind.
 """
@@ -19,37 +19,15 @@ from shortlist.features.encoders import Encoding, Numbering
 from shortlist.features.evaluate import evaluate
 from shortlist.features.kept import KeptState
 from shortlist.features.kernels import columns as kernels
+from shortlist.features.keyed_columns import KeyedColumns
 from shortlist.features.matrix import as_column, check_encoding
-from shortlist.features.plan import RecencyColumn, ValueColumn, WindowedColumn
+from shortlist.features.plan import ValueColumn
 from shortlist.features.request_facts import RequestFacts
-from shortlist.features.request_keys import RequestKeys, Words
 from shortlist.features.resolve import Resolver
+from shortlist.features.words import Words
 from shortlist.log.columns import NULL_INT
 
-_OPERATORS = {"count": kernels.COUNTS, "sum": kernels.SUM, "mean": kernels.MEAN, "rate": kernels.RATE}
 _KINDS = {"int": kernels.WHOLE, "time": kernels.WHOLE, "float": kernels.FLOAT, "bool": kernels.TRUTH}
-_ALL = np.zeros(1, np.int64)
-
-
-@dataclass
-class _Windowed:
-    """The columns of one track: for `kernels.fill_windowed`."""
-
-    track: int
-    rows: list[tuple[int, int, int, int]] = field(default_factory=list)
-    rates: list[tuple[int, WindowedColumn]] = field(default_factory=list)
-    program: np.ndarray = field(init=False)
-    priors: np.ndarray = field(init=False)
-
-    def finish(self, columns: Mapping[int, WindowedColumn]) -> None:
-        """Order the program by window, so that each window of a key is searched once."""
-        self.rows.sort()
-        self.program = np.array(self.rows, np.int64)
-        self.priors = np.zeros((len(self.rows), 2))
-        for place, (_, operator, _, number) in enumerate(self.rows):
-            if operator == kernels.RATE:
-                self.rates.append((place, columns[number]))
-                self.priors[place, kernels.PRIOR] = columns[number].prior
 
 
 @dataclass
@@ -64,7 +42,7 @@ class _Plain:
         self.program = np.array(self.values, np.int64).reshape(-1, 3)
 
     def fill(self, words: np.ndarray, time_us: int, out: np.ndarray) -> None:
-        """Fill the columns from words int64[A, C], or [A, 1] for all candidates."""
+        """Fill the columns from words int64[1 + A, C], or [1 + A, 1] for all candidates."""
         if len(self.program):
             kernels.fill_values(words, words.view(np.float64), self.program, time_us, out)
         for numbering, place, column in self.texts:
@@ -86,32 +64,17 @@ class Reader:
     def __init__(self, resolver: Resolver, kept: KeptState, encoding: Encoding) -> None:
         plan, app = resolver.plan, resolver.app
         check_encoding(plan, encoding)
-        self._resolver, self._kept, self._num_columns = resolver, kept, len(plan.columns)
+        self._resolver, self._num_columns = resolver, len(plan.columns)
         self._items, self._users = Words(resolver, app.item_entity), Words(resolver, app.user_entity)
-        self._keys = RequestKeys(self._items, self._users)
+        self._by_key = KeyedColumns(resolver, kept, self._items, self._users)
         self._context: list[tuple[str, bool, Mapping[str, float] | None]] = []
         self._of_items, self._of_users, self._of_context = _Plain(), _Plain(), _Plain()
         self._others: list[tuple[int, Expression]] = []
-        self._recencies: list[tuple[int, int, int]] = []
-        windowed: dict[int, _Windowed] = {}
         for number, (name, column) in enumerate(zip(plan.names, plan.columns, strict=True)):
-            if isinstance(column, WindowedColumn):
-                at = column.reading
-                row = (at.window, _OPERATORS[column.aggregate], at.lane, number)
-                windowed.setdefault(at.track, _Windowed(at.track)).rows.append(row)
-            elif isinstance(column, RecencyColumn):
-                place = self._keys.place(resolver.recency_spaces[column.kept])
-                self._recencies.append((column.kept, place, number))
-            else:
+            if isinstance(column, ValueColumn):
                 self._add_value(number, name, column, encoding)
         for part in (self._of_items, self._of_users, self._of_context):
             part.finish()
-        of_number = {n: c for n, c in enumerate(plan.columns) if isinstance(c, WindowedColumn)}
-        for one in windowed.values():
-            one.finish(of_number)
-        self._windowed = [
-            (one, self._keys.place(resolver.track_spaces[one.track])) for one in windowed.values()
-        ]
 
     def _add_value(self, number: int, name: str, column: ValueColumn, encoding: Encoding) -> None:
         read = column.expression
@@ -138,21 +101,7 @@ class Reader:
         out = np.empty((self._num_columns, len(items)), np.float32)
         items = np.ascontiguousarray(items, np.int64)
         of_items, of_user = self._items.of(items), self._users.of(np.array([user], np.int64))
-        slots = self._keys.find(user, items, of_items, of_user)
-        overall: dict[int, list[list[int]]] = {}
-        for one, space in self._windowed:
-            priors = one.priors.copy() if one.rates else one.priors
-            for place, column in one.rates:
-                assert column.overall is not None
-                track = column.overall.track
-                if track not in overall:
-                    overall[track] = self._kept.arenas[track].read(_ALL, time_us)[0].tolist()
-                shown, positive, *_ = overall[track][column.overall.window]
-                expected = (float(positive) + 1.0) / (float(shown) + 2.0)
-                priors[place, kernels.EXPECTED] = column.prior * expected
-            self._kept.arenas[one.track].fill(slots[space], time_us, one.program, priors, out)
-        for kept, space, number in self._recencies:
-            self._kept.last_times[kept].fill(slots[space], time_us, number, out)
+        self._by_key.fill(of_user, of_items, time_us, out)
         self._of_items.fill(of_items, time_us, out)
         self._of_users.fill(of_user, time_us, out)
         if self._context:

@@ -16,7 +16,6 @@ from typing import Self
 import numpy as np
 
 from shortlist.features.kernels.arrays import Int64s, as_int64, grown
-from shortlist.features.kernels.columns import Float32s, Float64s, fill_windowed
 from shortlist.features.kernels.segmented import Segmented
 from shortlist.features.kernels.segments import (
     COUNT,
@@ -99,11 +98,6 @@ class TileArena(Segmented):
     def read_into(self, keys: Int64s, now_us: int, out: Int64s) -> None:
         """As `read`, into a C-contiguous int64[C, W, L] of the caller's."""
         read_sums(self._pool, self._directory, self._spans_us, as_int64(keys), now_us, out)
-
-    def fill(self, keys: Int64s, now_us: int, program: Int64s, priors: Float64s, out: Float32s) -> None:
-        """Fill the columns of a program, read as by `read`; see `columns.fill_windowed`."""
-        keys = as_int64(keys)
-        fill_windowed(self._pool, self._directory, self._spans_us, keys, now_us, program, priors, out)
 
     def release(self, now_us: int) -> int:
         """Merge what no window can tell apart, forget keys that no window reaches; return the bytes freed."""

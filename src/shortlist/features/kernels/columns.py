@@ -3,7 +3,7 @@
 C candidates, K keys, W windows, L lanes, P columns of one kind, A attributes, F columns of the matrix.
 
 Each repeats, number for number, what `fixed_point` and `matrix` do with arrays: all arithmetic is in 64-bit
-floats, rounded to 32 bits when it is stored. A single key stands for every candidate.
+floats, rounded to 32 bits when it is stored. A key is read once, then given to the candidates that have it.
 
     program  int64[P, 4]  WINDOW, OPERATOR, LANE and COLUMN of each windowed column
     values   int64[P, 3]  KIND, FIELD and VALUE_COLUMN of each column that is an attribute
@@ -17,15 +17,15 @@ import numpy.typing as npt
 from shortlist.compiled import compiled
 from shortlist.features.fixed_point import SCALE
 from shortlist.features.kernels.arrays import Int64s
+from shortlist.features.kernels.prefetch import prefetch
 from shortlist.features.kernels.segments import COUNT, START
-from shortlist.features.kernels.tiles import TOTALS, boundaries, first_entry, touch
+from shortlist.features.kernels.tiles import ROW, TOTALS, boundaries, first_entry, segments_of
 
 WINDOW, OPERATOR, LANE, COLUMN = 0, 1, 2, 3
 COUNTS, SUM, MEAN, RATE = 0, 1, 2, 3
 PRIOR, EXPECTED = 0, 1
 KIND, FIELD, VALUE_COLUMN = 0, 1, 2
 WHOLE, FLOAT, TRUTH, AGE = 0, 1, 2, 3
-MEMO = 256  # a power of two
 NULL_INT = np.iinfo(np.int64).min
 US_PER_S = 1e6
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
@@ -40,49 +40,41 @@ def fill_windowed(
     directory: Int64s,
     spans_us: Int64s,
     keys: Int64s,
+    group: Int64s,
     now_us: int,
     program: Int64s,
     priors: Float64s,
     out: Float32s,
-) -> int:
-    """Fill the columns of a track in out float32[F, C]; the number returned keeps `touch` alive.
+) -> None:
+    """Fill the columns of a track in out float32[F, C].
 
     Args:
         pool: of the track's arena.
         directory: of the track's arena.
         spans_us: of the track's arena.
-        keys: int64[C], or [1] for all candidates.
+        keys: int64[K].
+        group: int64[C], which of the keys each candidate has.
         now_us: the request's moment.
         program: int64[P, 4], by rising window.
         priors: float64[P, 2]: a rate's prior, and the positives that the prior expects.
         out: the matrix.
     """
-    touched = touch(pool, directory, keys)
+    segments = segments_of(pool, directory, keys)
     boundaries_us = boundaries(spans_us, now_us)
-    num_candidates, num_keys = out.shape[1], keys.shape[0]
-    # Candidates often share a key, such as a topic: where in `keys` some key was met last.
-    met = np.zeros(MEMO, dtype=np.int32)
-    for c in range(num_keys):
-        key = keys[c]
-        earlier = met[key & (MEMO - 1)]
-        if c > 0 and keys[earlier] == key:
-            for p in range(program.shape[0]):
-                out[program[p, COLUMN], c] = out[program[p, COLUMN], earlier]
-            continue
-        met[key & (MEMO - 1)] = c
-        count = directory[key, COUNT] if 0 <= key < directory.shape[0] else 0
-        window, entry, end = -1, 0, 0
+    values = np.empty((program.shape[0], keys.shape[0]), dtype=np.float32)
+    for k in range(keys.shape[0]):
+        start, count, row = segments[k, START], segments[k, COUNT], segments[k, ROW]
+        window, entry, end = -1, start, start + count
         for p in range(program.shape[0]):
             if count > 0 and window != program[p, WINDOW]:
                 window = program[p, WINDOW]
-                start = directory[key, START]
-                entry, end = first_entry(pool, start, count, boundaries_us[window]), start + count
+                entry = first_entry(pool, start, count, boundaries_us[window])
             lane, operator = program[p, LANE], program[p, OPERATOR]
             counted = added = 0
             if entry < end:
-                counted = directory[key, TOTALS + lane] - pool[entry, 1 + lane]
+                counted = directory[row, TOTALS + lane] - pool[entry, 1 + lane]
                 if operator != COUNTS:
-                    added = directory[key, TOTALS + lane + 1] - pool[entry, 2 + lane]
+                    added = directory[row, TOTALS + lane + 1] - pool[entry, 2 + lane]
             if operator == COUNTS:
                 value = float(counted)
             elif operator == SUM:
@@ -91,22 +83,30 @@ def fill_windowed(
                 value = float(added) / (float(counted) * SCALE) if counted != 0 else np.nan
             else:
                 value = (float(added) + priors[p, EXPECTED]) / (float(counted) + priors[p, PRIOR])
-            column = program[p, COLUMN]
-            if num_keys == 1:
-                for candidate in range(num_candidates):
-                    out[column, candidate] = value
-            else:
-                out[column, c] = value
-    return touched
+            values[p, k] = value
+    for p in range(program.shape[0]):
+        _spread(values[p], group, out[program[p, COLUMN]])
 
 
 @compiled
-def fill_recency(times_us: Int64s, keys: Int64s, now_us: int, column: int, out: Float32s) -> None:
-    """Fill a column with the seconds since times_us int64[K] at keys int64[C], or [1] for all candidates."""
-    for c in range(out.shape[1]):
-        key = keys[c] if keys.shape[0] > 1 else keys[0]
-        since_us = times_us[key] if 0 <= key < times_us.shape[0] else NULL_INT
-        out[column, c] = float(now_us - since_us) / US_PER_S if since_us != NULL_INT else np.nan
+def fill_recency(
+    times_us: Int64s, keys: Int64s, group: Int64s, now_us: int, column: int, out: Float32s
+) -> None:
+    """Fill a column with the seconds since times_us int64[T] at keys int64[K]; for group, see above."""
+    values = np.empty(keys.shape[0], dtype=np.float32)
+    for key in keys:
+        prefetch(times_us, key)
+    for k in range(keys.shape[0]):
+        since_us = times_us[keys[k]] if 0 <= keys[k] < times_us.shape[0] else NULL_INT
+        values[k] = float(now_us - since_us) / US_PER_S if since_us != NULL_INT else np.nan
+    _spread(values, group, out[column])
+
+
+@compiled
+def _spread(values: Float32s, group: Int64s, column: Float32s) -> None:
+    """Give each candidate of column float32[C] the value float32[K] of its key."""
+    for c in range(group.shape[0]):
+        column[c] = values[group[c]]
 
 
 @compiled
@@ -114,7 +114,7 @@ def fill_values(words: Int64s, floats: Float64s, values: Int64s, now_us: int, ou
     """Fill the columns that are attributes as they are.
 
     Args:
-        words: int64[A, C], from `EntityTable.words`, or [A, 1] for all candidates.
+        words: int64[A, C], or [A, 1] for all candidates.
         floats: the same bits as float64.
         values: int64[P, 3].
         now_us: the request's moment.
