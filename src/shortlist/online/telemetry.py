@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 
-from shortlist.online.histogram import Histograms
 from shortlist.pipeline.answer import Answer
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -32,15 +31,17 @@ class Telemetry:
         ProcessCollector(registry=self.registry)
         registry = self.registry
         requests = Counter("shortlist_requests", "Requests answered.", ["route", "status"], registry=registry)
-        self._requests = cache(requests.labels)  # finding a label's child takes longer than counting
-        self._latency_s = Histograms(
+        latency_s = Histogram(
             "shortlist_request_seconds", "Time from the whole request to the answer.", ["route"],
-            _SECONDS, registry,
+            buckets=_SECONDS, registry=registry,
         )  # fmt: skip
-        self._stage_ms = Histograms(
+        stage_ms = Histogram(
             "shortlist_stage_milliseconds", "Time of one stage of a funnel.", ["surface", "stage"],
-            _MILLISECONDS, registry,
+            buckets=_MILLISECONDS, registry=registry,
         )  # fmt: skip
+        # Finding a label's child takes longer than counting.
+        self._requests, self._latency_s = cache(requests.labels), cache(latency_s.labels)
+        self._stage_ms = cache(stage_ms.labels)
         self.events = Counter(
             "shortlist_events", "Records offered to the log.", ["kind", "result"], registry=registry
         )
@@ -85,12 +86,12 @@ class Telemetry:
 
     def sent(self, route: str, elapsed_s: float) -> None:
         """Note how long a request took, when its answer is sent."""
-        self._latency_s.labels(route).observe(elapsed_s)
+        self._latency_s(route).observe(elapsed_s)
 
     def answered(self, surface: str, answer: Answer) -> None:
         """Note what each stage of an answer took, and what was degraded."""
         for stage in answer.trace.stages:
-            self._stage_ms.labels(surface, stage.stage).observe(stage.elapsed_ms)
+            self._stage_ms(surface, stage.stage).observe(stage.elapsed_ms)
         for reason in answer.degraded:
             self.degraded.labels(surface, reason.partition(":")[0]).inc()
 
