@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.stages.kernels import distinct, is_falling, is_reordered, new_among, occurrences, places_among
+from shortlist.stages.kernels import is_falling, is_reordered, new_among, occurrences, places_among
 from shortlist.stages.membership import among
 
 many = settings(max_examples=150, deadline=None)
@@ -26,12 +26,6 @@ def test_among_is_membership(items, others):
 def test_places_are_those_of_the_others(items, others):
     expected = [others.tolist().index(item) if item in others else -1 for item in items.tolist()]
     assert places_among(items, others).tolist() == expected
-
-
-@many
-@given(codes)
-def test_distinct_keeps_what_stood_first(items):
-    assert distinct(items).tolist() == list(dict.fromkeys(items.tolist()))
 
 
 @many

@@ -177,7 +177,7 @@ class InvertedLists(StoredIndex):
             1, pointer(padded_E), num_asked, pointer(probed_P), pointer(nearness_P), pointer(rough_M),
             pointer(found_M), False, self._parameters(num_probes, allowed), None,
         )  # fmt: skip
-        num_found, _ = self._best_of_found(self.vectors, query_D, found_M, items_n, products_n)
+        num_found: int = self._best_of_found(self.vectors, query_D, found_M, items_n, products_n)
         items_n[num_found:], products_n[num_found:] = -1, 0.0
         return num_found
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.compiled import compiled
+from shortlist.prefetch import prefetch
 
 _CACHE_LINE = 16  # coordinates
 
@@ -20,10 +21,8 @@ def best_of_found(
     found_M: NDArray[np.int64],
     items_n: NDArray[np.int32],
     products_n: NDArray[np.float32],
-) -> tuple[int, np.float32]:
+) -> int:
     """Fill in the n best of what was found, by product and then item, and return how many there are.
-
-    The second number returned means nothing: it keeps the first loop alive.
 
     Args:
         vectors_ID: of all items.
@@ -35,11 +34,10 @@ def best_of_found(
     num_wanted = len(items_n)
     width = len(query_D)
     whole = width - width % 8
-    # Vectors are scattered over memory: these reads do not wait for one another, those below would.
-    touched: np.float32 = np.float32(0.0)
+    row = vectors_ID.shape[1]
     for item in found_M:
         for place in range(0, width if item >= 0 else 0, _CACHE_LINE):
-            touched += vectors_ID[item, place]
+            prefetch(vectors_ID, item * row + place)
     num_kept = 0
     for item in found_M:
         if item < 0:
@@ -74,4 +72,4 @@ def best_of_found(
             products_n[place], items_n[place] = products_n[before], items_n[before]
             place = before
         products_n[place], items_n[place] = product, item
-    return num_kept, touched
+    return num_kept

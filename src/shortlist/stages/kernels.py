@@ -62,21 +62,6 @@ def is_reordered(items: Int64s, others: Int64s) -> bool:
 
 
 @compiled
-def distinct(items: Int64s) -> Int64s:
-    """Return the items int64[N], each once, where it stood first."""
-    table = _table_for(items.shape[0])
-    once = np.empty_like(items)
-    size = 0
-    for n in range(items.shape[0]):
-        cell = _cell_of(table, once, items[n])
-        if table[cell] == 0:
-            once[size] = items[n]
-            size += 1
-            table[cell] = size
-    return once[:size]
-
-
-@compiled
 def new_among(found: Int64s, codes: Int64s, had: Int64s, num: int) -> tuple[Int64s, Int64s]:
     """Return the codes of the first `num` items found that have one and were not had, and their places.
 

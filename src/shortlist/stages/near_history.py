@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shortlist.declare.features import Last
 from shortlist.features.kernels.arrays import as_int64
+from shortlist.features.kernels.distinct import distinct
 from shortlist.models.retrieval import FittedRetrieval, UserBatch
 from shortlist.stages import kernels
 from shortlist.stages.contract import Items, Query, Retrieved, Source
@@ -51,7 +52,9 @@ def history_codes(query: Query, history: Last) -> Items:
     """
     if query.user < 0:
         return np.empty(0, np.int64)
-    return kernels.distinct(query.state.history(history, query.user, query.time_us))
+    codes = as_int64(query.state.history(history, query.user, query.time_us))
+    found, places = np.empty_like(codes), np.empty_like(codes)
+    return found[: distinct(codes, found, places)]
 
 
 def numbers_of_codes(item_codes: Items) -> NDArray[np.int32]:

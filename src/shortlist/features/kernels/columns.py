@@ -17,9 +17,9 @@ import numpy.typing as npt
 from shortlist.compiled import compiled
 from shortlist.features.fixed_point import SCALE
 from shortlist.features.kernels.arrays import Int64s
-from shortlist.features.kernels.prefetch import prefetch
 from shortlist.features.kernels.segments import COUNT, START
 from shortlist.features.kernels.tiles import ROW, TOTALS, boundaries, first_entry, segments_of
+from shortlist.prefetch import prefetch
 
 WINDOW, OPERATOR, LANE, COLUMN = 0, 1, 2, 3
 COUNTS, SUM, MEAN, RATE = 0, 1, 2, 3

@@ -1,4 +1,4 @@
-"""Finds the distinct codes of candidates: what many share is looked up once.
+"""Finds the distinct codes, of candidates or a history: what many share is looked up once.
 
 C candidates, U distinct codes.
 """

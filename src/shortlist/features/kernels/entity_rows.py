@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from shortlist.compiled import compiled
 from shortlist.features.kernels.arrays import Int64s
-from shortlist.features.kernels.prefetch import prefetch
+from shortlist.prefetch import prefetch
 
 
 @compiled

@@ -20,7 +20,7 @@ import numpy as np
 from shortlist.compiled import compiled
 from shortlist.features.kernels.addresses import ArrayTable
 from shortlist.features.kernels.arrays import Int64s, as_int64, grown, is_nearly_full
-from shortlist.features.kernels.prefetch import prefetch
+from shortlist.prefetch import prefetch
 
 NUM_LIVE, NUM_SLOTS, FIRST_FREE = 0, 1, 2
 BLOCK = 512  # rows: their memory is asked for together

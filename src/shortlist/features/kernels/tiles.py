@@ -19,7 +19,6 @@ import numpy as np
 
 from shortlist.compiled import compiled
 from shortlist.features.kernels.arrays import Int64s
-from shortlist.features.kernels.prefetch import prefetch
 from shortlist.features.kernels.segments import (
     COUNT,
     NUM_SEGMENT_COLUMNS,
@@ -28,6 +27,7 @@ from shortlist.features.kernels.segments import (
     capacity_of,
     enlarge,
 )
+from shortlist.prefetch import prefetch
 
 TOTALS = NUM_SEGMENT_COLUMNS  # the first of the directory's L columns of running sums
 WINDOW, TILE = 0, 1

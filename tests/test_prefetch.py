@@ -6,7 +6,7 @@ import numpy as np
 
 from shortlist.compiled import compiled
 from shortlist.features.kernels.arrays import Int64s
-from shortlist.features.kernels.prefetch import prefetch
+from shortlist.prefetch import prefetch
 
 
 @compiled

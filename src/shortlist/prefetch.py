@@ -1,6 +1,6 @@
 """Asking memory for what will be read soon, without waiting for it.
 
-The keys of a request are scattered over memory, and each read there takes as long as hundreds of operations.
+What a request looks up is scattered over memory, and each read there takes as long as hundreds of operations.
 Those that are asked for together come together: a kernel that asks first for all and then reads them is
 several times faster than one that waits for each.
 """
@@ -14,8 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-
-from shortlist.features.kernels.arrays import Int64s
+from numpy.typing import NDArray
 
 _FLAG, _BYTES = ir.IntType(32), ir.IntType(8).as_pointer()
 _TO_READ, _OFTEN, _DATA = (ir.Constant(_FLAG, flag) for flag in (0, 3, 1))
@@ -33,5 +32,5 @@ def _prefetch(typing: Any, array: Any, place: Any) -> Any:
     return types.void(array, types.int64), generate
 
 
-prefetch: Callable[[Int64s, int], None] = intrinsic(_prefetch)
+prefetch: Callable[[NDArray[Any], int], None] = intrinsic(_prefetch)
 """Ask for the cache line of a place in a C-contiguous array, counted in elements; one outside is ignored."""
