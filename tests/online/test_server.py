@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -142,6 +144,19 @@ def test_a_state_that_missed_a_record_answers_no_more(app, data, monkeypatch):
         answer = client.post("/v1/surfaces/home/recommend", json={"user": "u1"})
         assert answer.status_code == 503
         assert "state is broken" in client.get("/readyz").json()["reasons"][0]
+
+
+def test_a_connection_may_be_idle_for_a_while(app, data):
+    with running(app, data) as client:
+        host, port = client.base_url.host, client.base_url.port
+        connection = HTTPConnection(host, port)
+        for pause_s in (0.0, 6.0):  # five seconds are usual for servers, and too short for their clients
+            time.sleep(pause_s)
+            connection.request("GET", "/healthz")
+            before = connection.sock
+            assert connection.getresponse().read()
+            assert connection.sock is before
+        connection.close()
 
 
 def test_more_than_it_can_do_is_refused_at_once(app, data, monkeypatch):

@@ -18,6 +18,9 @@ from shortlist.online.service import Cancelled, Service
 
 DRAIN_S = 10
 BACKLOG = 1024
+KEEP_ALIVE_S = 75
+"""Longer than the 60 s for which load balancers keep idle connections: who sends must be who closes, or a
+request may meet a connection that is being closed."""
 
 
 class Server:
@@ -128,6 +131,7 @@ def configure(application: Router) -> uvicorn.Config:
     return uvicorn.Config(
         application, loop="auto", http="httptools", ws="none", lifespan="off", log_config=None,
         access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_S, backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )  # fmt: skip
 
 
