@@ -107,7 +107,7 @@ def test_no_file_names_a_machine_or_a_registry():
     ("parts", "what"),
     [
         (("see https://py", "pi.org/simple"), "a package registry"),
-        (("--extra-index", "-url https://example.com/simple"), "an index address"),
+        (("--extra-index", "-url https:", "//example.com/sim", "ple"), "an index address"),
         (("find-links", " = '/wheels'"), "an index address"),
         (('root = "', "/home/", 'ann/shortlist"'), "a path of one machine"),
         (("cd ", "/root/", "shortlist"), "a path of one machine"),
