@@ -30,9 +30,12 @@ class Ping(msgspec.Struct, frozen=True, tag="ping"):
 
 
 class Pong(msgspec.Struct, frozen=True, tag="pong"):
-    """The event loop runs, and serves so many connections; the first one comes unasked."""
+    """The event loop runs; so many of the connections that were handed to it have ended.
 
-    num_connections: int
+    The first one comes unasked.
+    """
+
+    num_ended: int
 
 
 class Told(msgspec.Struct, frozen=True, tag="told"):

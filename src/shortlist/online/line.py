@@ -31,7 +31,7 @@ class Line(asyncio.Protocol):
 
     Args:
         registry: what this process measures.
-        num_connections: how many connections it serves now.
+        num_ended: how many connections it has served to their end.
         ended: called when the supervisor says stop.
         lost: called when the supervisor has gone.
     """
@@ -39,11 +39,11 @@ class Line(asyncio.Protocol):
     def __init__(
         self,
         registry: CollectorRegistry,
-        num_connections: Callable[[], int],
+        num_ended: Callable[[], int],
         ended: Callable[[], None],
         lost: Callable[[], None],
     ) -> None:
-        self._registry, self._num_connections = registry, num_connections
+        self._registry, self._num_ended = registry, num_ended
         self._ended, self._lost = ended, lost
         self._unframer: Unframer[ToWorker] = Unframer(ToWorker)
         self._gathering: list[asyncio.Future[bytes]] = []
@@ -86,7 +86,7 @@ class Line(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         for message in self._unframer.feed(data):
             if isinstance(message, Ping):
-                self.say(Pong(self._num_connections()))
+                self.say(Pong(self._num_ended()))
             elif isinstance(message, Measure):
                 self.say(Measured(message.number, families(self._registry)))
             elif isinstance(message, Gathered):

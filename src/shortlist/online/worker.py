@@ -50,13 +50,14 @@ class _Worker(uvicorn.Server):
         super().__init__(configure(application))
         self._line = Line(
             self._service.telemetry.registry,
-            lambda: len(self.server_state.connections),
+            lambda: self._num_taken - len(self._arrivals) - len(self.server_state.connections),
             self._stop,
             self._left_alone,
         )
         self._door = socket.socket(fileno=place.door_fd)
         self._door.setblocking(False)
         self._arrivals: set[asyncio.Task[None]] = set()
+        self._num_taken = 0
         self._opener = threading.Thread(target=self._open, name="shortlist-open", daemon=True)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -92,6 +93,7 @@ class _Worker(uvicorn.Server):
             while (received := socket.recv_fds(self._door, 1, 1))[0]:
                 for descriptor in received[1]:
                     arrival = loop.create_task(self._serve_one(socket.socket(fileno=descriptor)))
+                    self._num_taken += 1
                     self._arrivals.add(arrival)
                     arrival.add_done_callback(self._arrivals.discard)
             loop.remove_reader(self._door)

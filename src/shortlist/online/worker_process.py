@@ -45,7 +45,7 @@ class WorkerProcess(asyncio.Protocol):
         self._asked_s = math.inf
         self._started_s = time.monotonic()
         self._lost = asyncio.Event()
-        self.num_connections = 0
+        self._num_handed = self._num_ended = 0
         self.runs = False
         """Whether its event loop runs: it takes connections, and may have nothing yet to answer with."""
         self.is_ready = False
@@ -90,6 +90,11 @@ class WorkerProcess(asyncio.Protocol):
         )
 
     @property
+    def num_connections(self) -> int:
+        """How many connections it has, those that are on their way to it included."""
+        return self._num_handed - self._num_ended
+
+    @property
     def age_s(self) -> float:
         """How long ago it was started."""
         return time.monotonic() - self._started_s
@@ -106,7 +111,7 @@ class WorkerProcess(asyncio.Protocol):
             OSError: when it takes none now.
         """
         socket.send_fds(self._door, [b"c"], [connection.fileno()])
-        self.num_connections += 1
+        self._num_handed += 1
 
     def say(self, message: ToWorker) -> None:
         """Send it a message, if it is still there."""
@@ -149,7 +154,7 @@ class WorkerProcess(asyncio.Protocol):
         for message in self._unframer.feed(data):
             if isinstance(message, Pong):
                 self.runs, self._asked_s = True, math.inf
-                self.num_connections = message.num_connections
+                self._num_ended = message.num_ended
             elif isinstance(message, Ready):
                 self.is_ready, self.reasons = True, message.reasons
             self._heard(self, message)
