@@ -10,6 +10,7 @@ I items, K lists.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.arrays import ArrayFileError
+from shortlist.background import pieces
 from shortlist.index.report import ListsDescription
 
 _NAME = "index_lists.faiss"
 _NUMBER = np.dtype("<i8")  # of an item, and the length of a list
+_LISTS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -90,19 +93,20 @@ def _check(path: Path, sizes: Sizes, description: ListsDescription) -> None:
     if len(lengths_K) != sizes.num_lists or lengths_K.min() < 0 or lengths_K.sum() != sizes.num_items:
         raise ArrayFileError(f"{path}: expected {sizes.num_lists} lists of {sizes.num_items} items in all.")
     if sizes.num_items:
-        body = np.memmap(path, np.uint8, "r", description.head_bytes)
-        items_I = _item_numbers(body, lengths_K, sizes.code_bytes)
+        body = np.asarray(np.memmap(path, np.uint8, "r", description.head_bytes))
         is_found = np.zeros(sizes.num_items, np.bool_)
-        is_found[items_I[(items_I >= 0) & (items_I < sizes.num_items)]] = True
+        for items in _item_numbers(body, lengths_K, sizes.code_bytes):
+            is_found[items[(items >= 0) & (items < sizes.num_items)]] = True
         if not is_found.all():
             raise ArrayFileError(f"{path}: expected each of {sizes.num_items} items in one list.")
 
 
 def _item_numbers(
     body: NDArray[np.uint8], lengths_K: NDArray[np.int64], code_bytes: int
-) -> NDArray[np.int64]:
-    """Return the items of all lists; in the file they follow the codes of their list."""
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the items of some lists after the other; in the file they follow the codes of their list."""
     ends_K = np.cumsum(lengths_K) * (code_bytes + _NUMBER.itemsize)
     starts_K = ends_K - lengths_K * _NUMBER.itemsize
-    parts = [body[start:end] for start, end in zip(starts_K.tolist(), ends_K.tolist(), strict=True)]
-    return np.concatenate(parts).view(_NUMBER)
+    for some in pieces(len(lengths_K), _LISTS_AT_ONCE):
+        bounds = zip(starts_K[some].tolist(), ends_K[some].tolist(), strict=True)
+        yield np.concatenate([body[start:end] for start, end in bounds]).view(_NUMBER)

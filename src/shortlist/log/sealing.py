@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 
+from shortlist.background import in_background
 from shortlist.log import tables
 from shortlist.log.bodies import TailRow
 from shortlist.log.reader import Reader
@@ -19,7 +20,6 @@ _MAX_SEGMENT_EVENTS = 500_000
 _PIECE_EVENTS = 1_000
 """How many events are taken from the tail at a time: Python's lock is held for some milliseconds."""
 
-_PAUSE_S = 0.001
 _TRIM_EVENTS = 5_000
 """How many leftovers one commit's pause may delete: about 5 ms."""
 
@@ -77,11 +77,12 @@ class Sealer:
 
     def _write(self) -> Segment | None:
         pieces = self._reader.tail(_MAX_SEGMENT_EVENTS, _PIECE_EVENTS)
-        return self._segments.write_tail(pieces, self._reader.codecs, _PAUSE_S)
+        return self._segments.write_tail(pieces, self._reader.codecs)
 
     def _seal_quietly(self) -> None:
         try:
-            self.seal()
+            with in_background():
+                self.seal()
         except Exception:
             # The events are safe in the tail.
             _logger.exception("sealing the log's tail failed")

@@ -9,7 +9,6 @@ import os
 import shutil
 import tempfile
 import threading
-import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from shortlist.background import give_way
 from shortlist.log import duck
 from shortlist.log.bodies import BodyCodec, TailRow
 from shortlist.log.columns import NULL_INT, Columns, Floats, Strings, offsets_from_lengths
@@ -66,14 +66,13 @@ class SegmentFolder:
         publish(staging, final)
 
     def write_tail(
-        self, pieces: Iterable[Sequence[TailRow]], codecs: Mapping[str, BodyCodec], pause_s: float = 0.0
+        self, pieces: Iterable[Sequence[TailRow]], codecs: Mapping[str, BodyCodec]
     ) -> Segment | None:
         """Write the rows of the tail as a segment and publish it; it is yet to be registered.
 
         Args:
             pieces: contiguous rows, a few at a time: Python's lock is held while one is taken over.
             codecs: by kind.
-            pause_s: how long to leave Python's lock to others after each piece.
 
         Returns:
             The segment; None when there are no rows.
@@ -98,7 +97,7 @@ class SegmentFolder:
                     else:
                         connection.execute(f"CREATE TABLE {table} AS {query}")
                         fields[kind] = list(codecs[kind].schema.fields)
-                time.sleep(pause_s)
+                give_way()
             if not rows:
                 return None
             written = staging / "segment"

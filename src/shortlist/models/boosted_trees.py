@@ -199,7 +199,7 @@ class FittedBoostedTrees(FittedRanker):
         """Read what `save` wrote; raises `ModelFileError` when it is damaged."""
         description = read_description(folder, cls.kind, columns=list, calibration=dict)
         try:
-            text = (folder / _TREES_FILE).read_text(encoding="utf-8")
+            text = (folder / _TREES_FILE).read_bytes().decode()
         except (OSError, ValueError) as error:
             raise ModelFileError(f"{folder / _TREES_FILE}: expected LightGBM's text: {error}") from error
         columns = columns_from_json(folder, description["columns"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shortlist.background import give_way
 from shortlist.declare.app import App
 from shortlist.features.online import OnlineState
 from shortlist.log.sqlite import now_us
@@ -25,7 +26,6 @@ from shortlist.releases.registry import Registry
 from shortlist.stages.contract import Items, Query
 
 _PATIENCE_MS = 60_000.0
-_PAUSE_S = 0.001
 _WARM_USERS = 3
 
 _logger = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ class Loader:
         if earlier is None:
             return item_codes(vocabulary, item_ids)
         known = earlier.codes[: item_ids.num_common(earlier.item_ids)]
-        return item_codes(vocabulary, item_ids, known, _PAUSE_S)
+        return item_codes(vocabulary, item_ids, known)
 
     def _warm(self, funnel: Funnel) -> None:
         """Answer for nobody and for some, so that no request waits for a compiler or a page.
@@ -145,6 +145,7 @@ class Loader:
         """
         some = np.unique(np.linspace(0, len(self._state.users) - 1, _WARM_USERS, dtype=np.int64))
         for user in 2 * [-1, *some[some >= 0].tolist()]:
+            give_way()
             time_us = self._state.moment(now_us())
             query = Query(user, funnel.surface.k, time_us, {}, seed=0, state=self._state)
             # A stage that hangs must not keep whoever follows the pointer for ever.

@@ -1,6 +1,6 @@
 """Items like an item, from the co-visits that a release learned.
 
-I items of the release, S items of the state.
+I items of the release.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from shortlist.models.co_visitation import FittedCoVisitation
+from shortlist.stages.near_history import numbers_in, numbers_of_codes
 
 
 class SimilarItems:
@@ -23,14 +24,13 @@ class SimilarItems:
 
     def __init__(self, model: FittedCoVisitation, item_ids: Sequence[str], item_codes: np.ndarray) -> None:
         self._model, self._item_ids = model, item_ids
-        self._number_of_code_S = np.full(int(item_codes.max(initial=-1)) + 1, -1, np.int64)
-        known = item_codes >= 0
-        self._number_of_code_S[item_codes[known]] = np.flatnonzero(known)
+        self._number_of_code = numbers_of_codes(item_codes)
 
     def of(self, code: int, n: int) -> list[tuple[str, float]]:
         """Return the ids of at most n neighbours and their scores, best first; none for a new item."""
-        if not 0 <= code < len(self._number_of_code_S) or self._number_of_code_S[code] < 0:
+        number = int(numbers_in(self._number_of_code, np.array([code]))[0]) if code >= 0 else -1
+        if number < 0:
             return []
-        numbers, scores = self._model.similar(int(self._number_of_code_S[code]), n)
+        numbers, scores = self._model.similar(number, n)
         ids = [self._item_ids[number] for number in numbers.tolist()]
         return list(zip(ids, scores.tolist(), strict=True))

@@ -13,7 +13,6 @@ I items of the release, J items of the state, P codes asked for.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -21,6 +20,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.background import give_way, pieces
 from shortlist.declare.app import App
 from shortlist.declare.expressions import Attribute, Column, ContextField, Expression, Operation
 from shortlist.declare.surface import Surface
@@ -41,7 +41,6 @@ NEARLY_ALL = 0.8
 _MADE_AT_ONCE = 2  # bitmaps, so that users who are all of different kinds do not keep a processor busy
 _ROOM = 1 << 16  # items that may come before the next refresh; they pass
 _AT_ONCE = 1 << 14  # items looked at while the state waits
-_PAUSE_S = 0.0005  # then others have the state, and the interpreter
 _PATIENCE_S = 1.0  # a stage that hangs may hold the state; whoever refreshes has more to do than to wait
 _FEW = 0.25  # where fewer pass, a search may look at each of them, and so they are listed
 
@@ -140,9 +139,10 @@ class Eligible:
         mask = np.ones(num_items + num_seen + _ROOM, np.bool_)
         mask_J = mask[num_items : num_items + num_seen]
         mask_J[:] = self._passes(state, kind, np.arange(num_seen))
-        mask[:num_items] = False
-        known = np.flatnonzero(self._codes_I >= 0)
-        mask[known] = mask_J[self._codes_I[known]]
+        give_way()
+        for some in pieces(num_items, _AT_ONCE):
+            codes = self._codes_I[some]
+            mask[some] = (codes >= 0) & mask_J.take(codes, mode="clip")
         return Allowed.of(mask)
 
     def _followed(self, state: OnlineState, kind: _Kind, passing: Allowed, changed: Items) -> Allowed:
@@ -174,20 +174,17 @@ class Eligible:
         """Return the codes, ascending, of the items that came or were updated since the last refresh."""
         num_then, num_updates = self._as_of
         changed = []
-        for start in range(0, num_then, _AT_ONCE):
-            codes = np.arange(start, min(start + _AT_ONCE, num_then))
+        for some in pieces(num_then, _AT_ONCE):
+            codes = np.arange(some.start, some.stop)
             changed.append(codes[state.items.changed_since(num_updates, codes)])
-            time.sleep(_PAUSE_S)
         return np.concatenate([*changed, np.arange(num_then, num_seen)])
 
     def _passes(self, state: OnlineState, kind: _Kind, codes_P: Items) -> NDArray[np.bool_]:
         """Return for which items all conditions hold now, bool [P]."""
         passes_P = np.empty(len(codes_P), np.bool_)
-        for start in range(0, len(codes_P), _AT_ONCE):
-            piece = slice(start, start + _AT_ONCE)
+        for some in pieces(len(codes_P), _AT_ONCE):
             with _held(state):
-                passes_P[piece] = self._passes_now(state, kind, codes_P[piece])
-            time.sleep(_PAUSE_S)
+                passes_P[some] = self._passes_now(state, kind, codes_P[some])
         return passes_P
 
     def _passes_now(self, state: OnlineState, kind: _Kind, codes_P: Items) -> NDArray[np.bool_]:

@@ -5,11 +5,11 @@ I items of the release.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
 
+from shortlist.background import give_way
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.stages.contract import Items
 
@@ -17,17 +17,13 @@ _NONE = np.empty(0, np.int64)
 _AT_ONCE = 500  # ids: about a tenth of a millisecond
 
 
-def item_codes(
-    vocabulary: Vocabulary, item_ids: Sequence[str], known: Items = _NONE, pause_s: float = 0.0
-) -> Items:
+def item_codes(vocabulary: Vocabulary, item_ids: Sequence[str], known: Items = _NONE) -> Items:
     """Return the code int64 [I] of each of a release's items, -1 for one that the state has never seen.
 
     Args:
         vocabulary: the state's.
         item_ids: of the release.
         known: int64 [at most I], what an earlier call returned for the first of them.
-        pause_s: how long to leave the interpreter to others after some hundred ids: whoever answers
-            requests beside a loop of a million steps would otherwise wait for the lock again and again.
     """
     codes = np.full(len(item_ids), -1, np.int64)
     codes[: len(known)] = known
@@ -38,6 +34,5 @@ def item_codes(
         is_run = last - first + 1 == len(some)
         ids = item_ids[first : last + 1] if is_run else [item_ids[number] for number in some.tolist()]
         codes[some] = vocabulary.codes(ids)
-        if pause_s:
-            time.sleep(pause_s)
+        give_way()
     return codes

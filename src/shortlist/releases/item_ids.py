@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.arrays import ArrayFileError, frozen, read_array, write_array
+from shortlist.background import pieces
 
 _TEXT, _STARTS = "item_ids", "item_starts"
 _AT_ONCE = 1024
+_CHECKED_AT_ONCE = 1 << 15
 _INSIDE = 0b10  # the first bits of a byte that goes on with a letter of UTF-8
 
 
@@ -97,14 +99,20 @@ class ItemIds(Sequence[str]):
         fits = len(starts) and starts[0] == 0 and starts[-1] == len(text) and (np.diff(starts) >= 0).all()
         if not fits:
             raise ArrayFileError(f"{folder / _STARTS}.npy: expected where the ids of {_TEXT}.npy begin.")
-        begun = starts[starts < len(text)]
         try:
-            if (text[begun] >> 6 == _INSIDE).any():
-                raise ValueError("an id begins inside a letter")
-            text.tobytes().decode()
+            for some in pieces(len(starts) - 1, _CHECKED_AT_ONCE):
+                _check_text(text, starts[some.start : some.stop + 1])
         except ValueError as error:
             raise ArrayFileError(f"{folder / _TEXT}.npy: expected ids in UTF-8: {error}.") from error
         return cls(text, starts)
+
+
+def _check_text(text: NDArray[np.uint8], starts: NDArray[np.int64]) -> None:
+    """Raise ValueError unless the ids that begin there, the last a bound, are UTF-8 each."""
+    begun = starts[starts < len(text)]
+    if (text.take(begun) >> 6 == _INSIDE).any():
+        raise ValueError("an id begins inside a letter")
+    text[starts[0] : starts[-1]].tobytes().decode()
 
 
 def _num_equal(one: NDArray[Any], other: NDArray[Any]) -> int:

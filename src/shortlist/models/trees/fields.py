@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.background import give_way
 from shortlist.models.errors import ModelFileError
 
 Fields = dict[str, str]
@@ -42,6 +43,7 @@ def numbers(
     Raises:
         ModelFileError: when a tree lacks the field, or it is no list of so many numbers of that type.
     """
+    give_way()
     try:
         texts = [fields[key] for fields in trees]
         read = _read_at_once(texts, counts_T)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.background import give_way
 from shortlist.models.files import frozen
 from shortlist.models.trees.fields import Fields, check, fields_of, numbers
 
@@ -61,6 +62,7 @@ def parse_trees(text: str) -> Trees:
             (other objectives, several classes, linear leaves, averaged forests).
     """
     header, *blocks = text.partition("\nend of trees")[0].split("\n\nTree=")
+    give_way()
     fields = fields_of(header)
     for key, wanted in _HEADER.items():
         check(fields.get(key) == wanted, f"{key} must be {wanted!r}, found {fields.get(key)!r}")
@@ -81,6 +83,7 @@ def _tree(number: int, block: str) -> Fields:
     check(head == str(number), f"expected tree {number}, found {head!r}")
     fields = fields_of(body)
     check(fields.get("is_linear", "0") == "0", "linear leaves are not supported")
+    give_way()
     return fields
 
 
