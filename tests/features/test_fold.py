@@ -33,7 +33,7 @@ def add_streams(state: OnlineState, batch: Batch) -> None:
 
 
 def assert_same(one: OnlineState, other: OnlineState) -> None:
-    arrays, others = (freeze(state.resolver, state.kept)() for state in (one, other))
+    arrays, others = (dict(freeze(state.resolver, state.kept)()) for state in (one, other))
     assert arrays.keys() == others.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, others[name], name)

@@ -6,7 +6,6 @@ Shape legend: C candidates of one request, F feature columns, W windows, L lanes
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from shortlist.background import give_way
 from shortlist.declare.app import App
 from shortlist.declare.expressions import Expression
 from shortlist.declare.features import Last
@@ -184,13 +184,15 @@ class OnlineState:
         result = values.true() if values.type == "bool" else values.number()
         return result if len(result) == len(items) else np.repeat(result, len(items))
 
-    def release(self, pause_s: float = 0.0) -> int:
+    @property
+    def growth(self) -> float:
+        """How much the state has grown since the last `release`: 1 when it has doubled."""
+        return self.num_bytes / max(1, self._num_bytes_released) - 1
+
+    def release(self) -> int:
         """Let go of what no window can reach any more; return the bytes freed.
 
-        It happens by itself whenever the state has doubled.
-
-        Args:
-            pause_s: how long to leave the state to its writer after each structure; readers never wait.
+        It happens by itself whenever the state has doubled. Readers never wait for it.
         """
         before = self.num_bytes
         steps = release_unreachable(self.kept, self.resolver, self.last_log_time_us)
@@ -198,8 +200,7 @@ class OnlineState:
         while unfinished:
             with self._writing:
                 unfinished = next(steps, _FINISHED) is not _FINISHED
-            if pause_s:
-                time.sleep(pause_s)
+            give_way()
         self._num_bytes_released = self.num_bytes
         return before - self._num_bytes_released
 
@@ -230,4 +231,5 @@ class OnlineState:
         state.last_seq, state.last_log_time_us = position
         restore_arrays(arrays, state.resolver, state.kept)
         make_room(state.kept, state.resolver)
+        state._num_bytes_released = state.num_bytes
         return state

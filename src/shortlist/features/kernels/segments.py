@@ -101,9 +101,15 @@ def repacked(pool: Int64s, directory: Int64s, state: Int64s) -> Int64s:
     return target
 
 
+@compiled
 def packed_rows(pool: Int64s, directory: Int64s) -> Int64s:
     """Return the rows of all keys, key after key, without the unused ends of their segments."""
-    starts, counts = directory[:, START], directory[:, COUNT]
-    first = np.cumsum(counts) - counts
-    rows: Int64s = pool[np.repeat(starts - first, counts) + np.arange(counts.sum())]
+    rows = np.empty((directory[:, COUNT].sum(), int(pool.shape[1])), dtype=np.int64)
+    row = 0
+    for key in range(directory.shape[0]):
+        start = directory[key, START]
+        for i in range(directory[key, COUNT]):
+            for column in range(pool.shape[1]):
+                rows[row, column] = pool[start + i, column]
+            row += 1
     return rows
