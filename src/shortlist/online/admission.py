@@ -3,6 +3,9 @@
 Under pressure the funnels narrow first, which costs a little quality and buys capacity. When that is not
 enough, a request that would have to wait too long is refused at once: a refusal in a millisecond is worth
 more to a client than an answer that comes too late, and a queue that grows without bound helps nobody.
+
+The promise is a p99. While fewer than one request in a hundred meets with trouble, those of a chance clump
+may wait as long as their budget lasts: an answer that is a little late, or degraded, is better than none.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shortlist.background import request_began, request_ended
 from shortlist.online.problems import Problem
 from shortlist.online.turns import Turns
 
@@ -22,7 +26,7 @@ MAX_INSIDE = 64
 """Requests that are worked on at once, stuck ones and all: each has a thread."""
 
 MAX_WAIT_SHARE = 0.5
-"""Of its budget: under pressure, a request that would wait longer than this for its turn is refused."""
+"""Of its budget: where the promise is in danger, a request that would wait longer for its turn is refused."""
 
 LATE_SHARE = 0.8
 """Of its budget: an answer that took longer counts as one too many, before the promise is broken."""
@@ -64,7 +68,7 @@ class Admission:
         self._queue: deque[tuple[Ticket, asyncio.Future[None]]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
         self._service_s = 0.0
-        self._late = 0.0
+        self._late = self._broken = 0.0
         self._turned_s = 0.0
         self.width_share = 1.0
         """How much of a funnel's width there is time for, from `MIN_WIDTH_SHARE` to 1."""
@@ -111,24 +115,25 @@ class Admission:
         now_s = self._clock()
         service_s = now_s - ticket.begun_s
         self._service_s += (_SERVICE_WEIGHT if self._service_s else 1.0) * (service_s - self._service_s)
-        self._count(is_late=now_s - ticket.arrived_s > LATE_SHARE * ticket.budget_s)
+        took_s = now_s - ticket.arrived_s
+        self._count(took_s > LATE_SHARE * ticket.budget_s, took_s > ticket.budget_s)
         self._end(ticket, now_s)
 
     def _begin(self, ticket: Ticket, now_s: float) -> None:
         ticket.begun_s = now_s
         self._inside.append(ticket)
         self._turns.entered(now_s)
+        request_began()
 
     def _end(self, ticket: Ticket, now_s: float) -> None:
         self._inside.remove(ticket)
         self._turns.left(now_s)
+        request_ended()
         self._let_in()
 
     def _may_wait_s(self, ticket: Ticket) -> float:
-        """Return how long a request may wait: while nothing is narrowed, a clump as long as there is time."""
-        if self.width_share < 1.0:
-            return MAX_WAIT_SHARE * ticket.budget_s
-        return max(MAX_WAIT_SHARE * ticket.budget_s, LATE_SHARE * ticket.budget_s - self._service_s)
+        """Return how long a request may wait for its turn."""
+        return (1.0 if self._broken < _MAX_LATE else MAX_WAIT_SHARE) * ticket.budget_s
 
     def _has_room(self, now_s: float) -> bool:
         num_at_work = sum(now_s < self._stuck_from_s(one) for one in self._inside)
@@ -162,11 +167,12 @@ class Admission:
             self._alarm = loop.call_later(min(stuck_from_s) - now_s, self._let_in)
 
     def _refused(self, why: str) -> Problem:
-        self._count(is_late=True)
+        self._count(True, True)
         return Problem("overloaded", why, retry_after="1")
 
-    def _count(self, *, is_late: bool) -> None:
+    def _count(self, is_late: bool, is_broken: bool) -> None:
         self._late += (is_late - self._late) / _MEMORY
+        self._broken += (is_broken - self._broken) / _MEMORY
         now_s = self._clock()
         if now_s - self._turned_s < _TURN_S:
             return

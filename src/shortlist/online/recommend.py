@@ -23,6 +23,9 @@ from shortlist.pipeline.passage import Passage
 from shortlist.stages.contract import Query
 
 _LEAST_SHARE = 0.25
+_SENDING_SHARE, _SENDING_MS = 0.1, 2.0
+"""Of its budget, and at most so long: what an answer may need from the funnel to the client."""
+
 _decoder = msgspec.json.Decoder(RecommendRequest)
 
 
@@ -105,7 +108,9 @@ class Recommend:
                 loop.call_soon_threadsafe(_settle, answered, response, None)
 
         waited_ms = 1000 * (time.perf_counter() - ticket.arrived_s)
-        budget_ms = max(surface.slo.p99_ms - waited_ms, _LEAST_SHARE * surface.slo.p99_ms)
+        p99_ms = surface.slo.p99_ms
+        sending_ms = min(_SENDING_SHARE * p99_ms, _SENDING_MS)
+        budget_ms = max(p99_ms - waited_ms - sending_ms, _LEAST_SHARE * p99_ms)
         width = funnel.narrowed(self._admission.width_share)
         passage = funnel.start(query, done, budget_ms=budget_ms, width=width)
         watch = _Watch(loop, passage)

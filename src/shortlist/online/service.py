@@ -10,7 +10,10 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from shortlist.background import in_background
 from shortlist.declare.app import App
+from shortlist.features.online import OnlineState
+from shortlist.features.rehearsal import rehearse
 from shortlist.online.loader import Loader, Serving
 from shortlist.online.opening import Embedded, Opened, Opening, Told
 from shortlist.online.problems import Problem
@@ -19,7 +22,9 @@ from shortlist.releases.registry import Registry
 
 POLL_S = 0.5
 _TIDY_S = 60.0
-_PAUSE_S = 0.005
+_GROWN = 0.125
+"""What can be let go of is looked for when the state has grown by this share: it takes a second or two."""
+
 _GIVE_UP_S = 10.0
 
 _logger = logging.getLogger(__name__)
@@ -104,6 +109,9 @@ class Service:
         """
         started_s = time.perf_counter()
         self._progress = progress
+        self._waits_for = "its kernels to be compiled, which a machine does once"
+        rehearse(self.app)
+        self._waits_for = "the log to open"
         opened = self._opening.open(self._told)
         state = opened.state
         self._waits_for = "the release to load"
@@ -153,10 +161,15 @@ class Service:
         tidied_s = time.monotonic()
         while not self._stop.wait(POLL_S):
             try:
-                self._loader.poll()
-                if time.monotonic() - tidied_s > _TIDY_S:
-                    tidied_s = time.monotonic()
-                    self._opened.state.release(pause_s=_PAUSE_S)
-                    self._opening.tidy()
+                with in_background():
+                    self._loader.poll()
+                    if time.monotonic() - tidied_s > _TIDY_S:
+                        tidied_s = time.monotonic()
+                        self._tidy(self._opened.state)
             except Exception:  # whatever it was: a server that follows no release any more is worse
                 _logger.exception("looking after the releases and the state failed; it goes on")
+
+    def _tidy(self, state: OnlineState) -> None:
+        if state.growth > _GROWN:
+            state.release()
+        self._opening.tidy()
