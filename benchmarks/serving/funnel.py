@@ -36,6 +36,7 @@ def show(bench: Bench) -> None:
         at_end, stages = hosted.memory(), _stage_means(hosted.get("/metrics"))
     kernels_ms = alone["search"] + alone["predict"]
     in_process, over_http = alone["whole"] / kernels_ms, quiet.tally.quantile(0.5) / kernels_ms
+    paused_ms = alone["search after a pause"] + alone["predict after a pause"]
     tally = loaded.tally
     bench.table(
         f"1. {TITLE}: {built.num_items:,} clips, {alone['num_ranked']:.0f} candidates ranked on average",
@@ -47,6 +48,13 @@ def show(bench: Bench) -> None:
             ("whole / (search + predict), in process", f"{in_process:.2f}", LIMIT_IN_PROCESS),
             ("whole / (search + predict), over HTTP", f"{over_http:.2f}", LIMIT_OVER_HTTP),
             (f"p50 over HTTP at {_QUIET_RPS:g} rps", ms(quiet.tally.quantile(0.5)), ""),
+            ("search + predict, each after a pause of 50 ms", ms(paused_ms), ""),
+            (
+                "  whole / these, in process after a pause",
+                f"{alone['whole after a pause'] / paused_ms:.2f}",
+                "",
+            ),
+            ("  whole / these, over HTTP", f"{quiet.tally.quantile(0.5) / paused_ms:.2f}", ""),
             (f"highest rate with p99 <= {P99_MS:g} ms, all candidates ranked", _rps(best), ""),
             ("  and when it may narrow", _narrow(narrowed), ""),
             (f"p50 at half of it ({rate:.0f} rps, and a fifth as many events)", ms(tally.quantile(0.5)), ""),

@@ -3,7 +3,8 @@
     python benchmarks/serving/in_process.py --data FOLDER
 
 Prints JSON. The kernels are timed beside the whole, on the same inputs, so a busy moment of the machine
-slows all of them.
+slows all of them. Then all is timed once more with a pause before each, as requests come to a server: what a
+machine's caches forget meanwhile is not the funnel's doing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import math
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from shortlist.stages.contract import Query
 from shortlist.stages.near_history import history_codes, numbers_in, numbers_of_codes
 
 NUM_WARM_UP, NUM_REQUESTS, NUM_RECALL = 100, 500, 200
+NUM_PAUSED, PAUSE_S = 150, 0.05
 _RECALL_AT = 100
 
 
@@ -40,8 +43,8 @@ def measure(data: Path) -> dict[str, Any]:
     """Time requests of a catalogue's people.
 
     Returns:
-        p50 in ms of `whole`, `search` and `predict`, the mean number of candidates that were ranked, and
-        `recall`, the share of the 100 nearest by an exact scan that the index finds.
+        p50 in ms of `whole`, `search` and `predict`, and of each after a pause, the mean number of candidates
+        that were ranked, and `recall`, the share of the 100 nearest by an exact scan that the index finds.
     """
     state = OnlineState.restore(app, data / "state")
     registry = Registry(data / "releases")
@@ -56,9 +59,10 @@ def measure(data: Path) -> dict[str, Any]:
     (history,) = near.reads(app)
     number_of_code = numbers_of_codes(state.items.vocabulary.codes(artifacts.item_ids))
     random = np.random.default_rng(3)
-    times_ms: dict[str, list[float]] = {"whole": [], "search": [], "predict": []}
+    times_ms: defaultdict[str, list[float]] = defaultdict(list)
     num_ranked, wanted = [], []
-    for number in range(NUM_WARM_UP + NUM_REQUESTS):
+    for number in range(NUM_WARM_UP + NUM_REQUESTS + NUM_PAUSED):
+        is_paused = number >= NUM_WARM_UP + NUM_REQUESTS
         user = int(random.integers(0, len(state.users)))
         query = Query(user, K, state.moment(now_us()), {}, seed=number, state=state)
         numbers_L = numbers_in(number_of_code, history_codes(query, history))
@@ -67,14 +71,17 @@ def measure(data: Path) -> dict[str, Any]:
         assert ranked is not None
         features = np.ascontiguousarray(ranked.features)
         num_near = near.n + len(numbers_L)
-        times = {
-            "whole": _time_ms(lambda query=query: funnel.recommend(query, budget_ms=math.inf)),
-            "search": _time_ms(lambda vector=vector, n=num_near: vectors.index.search(vector, n)),
-            "predict": _time_ms(lambda features=features: ranker.log_odds(features)),
-        }
+        for name, work in (
+            ("whole", lambda query=query: funnel.recommend(query, budget_ms=math.inf)),
+            ("search", lambda vector=vector, n=num_near: vectors.index.search(vector, n)),
+            ("predict", lambda features=features: ranker.log_odds(features)),
+        ):
+            if is_paused:
+                time.sleep(PAUSE_S)
+            time_ms = _time_ms(work)
+            if number >= NUM_WARM_UP:
+                times_ms[f"{name} after a pause" if is_paused else name].append(time_ms)
         if number >= NUM_WARM_UP:
-            for name, time_ms in times.items():
-                times_ms[name].append(time_ms)
             num_ranked.append(len(features))
             if len(numbers_L) and len(wanted) < NUM_RECALL:
                 wanted.append(vector[0])

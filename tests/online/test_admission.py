@@ -111,6 +111,25 @@ def test_ten_times_too_much_is_refused_at_once_and_the_admitted_keep_the_promise
     assert max(warm.most_waiting, outcome.most_waiting) <= MAX_WAITING
 
 
+def test_nobody_of_a_chance_clump_is_refused():
+    """The last of six, two at once, come late: that breaks no promise of 99 in 100."""
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        admission = Admission(loop.time)
+
+        async def one():
+            ticket = await admission.enter(loop.time(), BUDGET_MS)
+            await asyncio.sleep(1.5 * FULL_MS / 1000)
+            admission.leave(ticket)
+
+        for _ in range(200):
+            await one()
+        await asyncio.gather(*(one() for _ in range(6)))
+
+    run(scenario())
+
+
 def test_when_the_pressure_is_gone_the_full_width_comes_back():
     _, _, outcome = simulate((10 * CAPACITY_RPS, 3), (0.2 * CAPACITY_RPS, 10), (0.2 * CAPACITY_RPS, 5))
     assert outcome.width_share == 1.0
