@@ -40,7 +40,7 @@ def test_pieces_cover_all_rows_once_and_in_order(num: int, at_once: int) -> None
 
 
 def test_only_what_is_marked_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "LONGEST_WAIT_S", 0.1)
+    monkeypatch.setattr(background, "LONGEST_WAIT_S", 1.0)
     waits: list[float] = []
     with a_request(), in_background():
         with in_background():
@@ -52,8 +52,8 @@ def test_only_what_is_marked_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     with a_request():
         waits.append(waited_s())
     nested, marked, of_another_thread, after = waits
-    assert min(nested, marked) >= 0.1
-    assert max(of_another_thread, after) < 0.1
+    assert min(nested, marked) >= 1.0
+    assert max(of_another_thread, after) < 1.0
 
 
 def test_it_goes_on_when_the_last_request_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +76,7 @@ def test_it_goes_on_when_the_last_request_is_answered(monkeypatch: pytest.Monkey
 
 def test_less_than_a_piece_of_work_gives_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_PIECE_S", 60.0)
+    monkeypatch.setattr(background, "LONGEST_WAIT_S", 60.0)
     monkeypatch.setattr(background._here, "since_s", time.monotonic())
     with a_request(), in_background():
-        assert waited_s() < background.LONGEST_WAIT_S
+        assert waited_s() < 30

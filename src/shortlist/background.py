@@ -1,10 +1,10 @@
 """Work that may wait, and the requests that it waits for.
 
-A process that answers requests has more to do: it loads the next release, tidies and snapshots its state,
-seals its log. That takes seconds of a processor, and of the one interpreter, where a request needs both for
-milliseconds. So such work is marked, goes in pieces of less than a millisecond, and gives way after each: it
-goes on when no request is worked on, or at last all the same, a piece at a time, for some servers are never
-idle.
+A process that answers requests for slates has more to do: it loads the next release, tidies and snapshots
+its state, seals its log. That takes seconds of a processor, and of the one interpreter, where a request needs
+both for milliseconds. So such work is marked, and goes in pieces; few of them keep the interpreter for longer
+than a millisecond. After each it gives way: it goes on when no request is worked on in this process, or at
+last all the same, a piece at a time, for some servers are never idle.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LONGEST_WAIT_S = 0.01
 """How long one piece waits for requests; a load of a thousand pieces then takes ten seconds at the most."""
 
 _PIECE_S = 0.0005
-_PAUSE_S = 0.0002
+_PAUSE_S = 0.0003
 """Longer than it takes to wake: who waits for the interpreter gets it, and an answer is sent meanwhile."""
 
 
@@ -34,6 +34,7 @@ class _Requests:
     def count(self, change: int) -> None:
         with self._lock:
             self._num += change
+            assert self._num >= 0, "a request ends once"
             if self._num == 0:
                 self.none.set()
             else:

@@ -11,10 +11,11 @@ import pytest
 
 import shortlist as sl
 from shortlist.declare.app import App
+from shortlist.features import snapshot
 from shortlist.features.encoders import Encoding
 from shortlist.features.online import LogGap, OnlineState
 from shortlist.features.rows import after, upto
-from shortlist.features.snapshot import FILE, SnapshotMismatch, write_snapshot
+from shortlist.features.snapshot import FILE, SnapshotMismatch, read_snapshot, write_snapshot
 from shortlist.features.values import Values
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.log.columns import Batch, Columns, Floats, Strings
@@ -146,6 +147,39 @@ def test_a_snapshot_takes_what_the_state_holds_and_not_its_room(tmp_path: Path) 
     assert read(restored, "u", asked).tobytes() == read(large, "u", asked).tobytes()
     restored.snapshot(tmp_path / "again")
     assert (tmp_path / "again" / FILE).read_bytes() == (tmp_path / "v19999" / FILE).read_bytes()
+
+
+def test_a_snapshot_of_many_pieces_holds_every_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "_BYTES_AT_ONCE", 7)
+    monkeypatch.setattr(snapshot, "_SYNC_BYTES", 100)
+    records = np.zeros(5, [("0", np.int8), ("1", np.int32)])
+    records["1"] = np.arange(5)
+    arrays = {
+        "none": np.empty(0, np.int64),
+        "none/of/a/width": np.empty((0, 5), np.float32),
+        "bools": np.arange(33) % 3 == 0,
+        "records": records,
+        "columns": np.asfortranarray(np.arange(60).reshape(12, 5)),
+        "some of a column": np.arange(90)[::7],
+    }
+    write_snapshot(tmp_path, "declared", (3, 4), arrays.items())
+    position, read = read_snapshot(tmp_path, "declared")
+    assert position == (3, 4)
+    assert read.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(read[name], array, name)
+        assert read[name].dtype == array.dtype
+
+
+def test_growth_counts_from_the_last_release_and_from_a_snapshot(tmp_path: Path) -> None:
+    state = OnlineState(declaration())
+    state.apply(watches(1, np.arange(2000), [f"u{n}" for n in range(500)], ["a"]))
+    state.release()
+    assert state.growth == 0
+    state.apply(watches(2001, np.arange(2000, 9000), [f"w{n}" for n in range(7000)], ["a"]))
+    assert state.growth > 0.5
+    state.snapshot(tmp_path)
+    assert OnlineState.restore(state.app, tmp_path).growth == 0
 
 
 @pytest.mark.parametrize(

@@ -45,24 +45,31 @@ def met_after_rehearsing(folder: Path) -> list[str]:
         modules = [module for name, module in sys.modules.items() if name.startswith("shortlist.features")]
         kernels = {id(one): one for module in modules for one in vars(module).values()}.values()
         return {
-            (one.__name__, one_of)
+            (f"{one.__module__}.{one.__name__}", one_of)
             for one in kernels
             if isinstance(one, Dispatcher)
             for one_of in one.signatures
         }
 
     app = declaration()
-    rehearse(app)
+    rehearse(app, folder)
     before = met()
     drawn, state = random.Random(1), OnlineState(app)
     for number in range(1, 400):
+        seq, kinds = state.last_seq, {}
         for schema in log_schemas(app):
-            seqs = range(state.last_seq + 1, state.last_seq + 1 + drawn.choice([1, 3, 20]))
+            seqs = range(seq + 1, seq + 1 + drawn.choice([1, 3, 20]))
+            seq = seqs[-1]
             records = [
                 Record(seq, 10**6 * seq, schema.kind, seq, None, some_fields(schema.fields, drawn))
                 for seq in seqs
             ]
-            state.apply(Batch(seqs[0], seqs[-1], {schema.kind: columns_from_records(schema, records)}))
+            kinds[schema.kind] = columns_from_records(schema, records)
+        if number % 2:
+            state.apply(Batch(state.last_seq + 1, seq, kinds))
+        else:
+            for kind, columns in kinds.items():
+                state.apply(Batch(int(columns.seq[0]), int(columns.seq[-1]), {kind: columns}))
         if number % 100 == 0:
             state.release()
             state.snapshot(folder)

@@ -120,6 +120,12 @@ class TestBitmaps:
         assert ready(town, town.user.adult) is None
         assert ready(town) is None
 
+    def test_nothing_passes_of_a_release_whose_items_were_never_seen(self):
+        town = Town()
+        surface, state = town.surface(sl.Where(town.video.topic == "chess")), OnlineState(town.app)
+        eligible = Eligible.of(town.app, surface, np.full(5, -1))
+        assert asked(eligible, state, "u1").below(5).num_items == 0
+
     def test_somebodys_own_filter_is_not_understood(self):
         class Lenient(sl.Where):
             def ready(self, app):

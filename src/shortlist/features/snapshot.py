@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -30,7 +31,7 @@ _HEADER = "header"
 _TEXTS_AT_ONCE = 1024
 _BYTES_AT_ONCE = 1 << 20
 _SYNC_BYTES = 8 << 20
-"""Bytes after which they are made durable: a log beside it that waits for the disk never waits for more."""
+"""Bytes after which they are made durable: a log beside it that waits for the disk waits for few more."""
 
 Arrays = dict[str, np.ndarray]
 Named = Iterator[tuple[str, np.ndarray]]
@@ -65,26 +66,36 @@ def write_snapshot(
     header = msgspec.json.encode(_Header(_FORMAT, fingerprint, *position))
     unfinished = folder / f"{FILE}.unfinished"
     with unfinished.open("wb") as file:
+        num_synced = 0
         with zipfile.ZipFile(file, "w") as archive:
-            _write(archive, _HEADER, np.frombuffer(header, np.uint8), file)
-            for name, array in arrays:
-                _write(archive, name, array, file)
-        file.flush()
-        os.fsync(file.fileno())
+            for name, array in chain([(_HEADER, np.frombuffer(header, np.uint8))], arrays):
+                for _ in _written(archive, name, array):
+                    give_way()
+                    if file.tell() - num_synced >= _SYNC_BYTES:
+                        num_synced = file.tell()
+                        _sync(file)
+        _sync(file)
     unfinished.replace(folder / FILE)
 
 
-def _write(archive: zipfile.ZipFile, name: str, array: np.ndarray, file: IO[bytes]) -> None:
-    """Write an array as `np.savez` does, but in pieces: it copies 16 MB at a time while all others wait."""
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _written(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> Iterator[None]:
+    """Write an array of a dimension or more as `np.savez` does, but yield after each piece.
+
+    It would copy 16 MB at a time while all others wait.
+    """
     contiguous = np.ascontiguousarray(array)
     content = contiguous.reshape(-1).view(np.uint8).data
     with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
         header = np.lib.format.header_data_from_array_1_0(contiguous)
         np.lib.format.write_array_header_1_0(entry, header)
-        for some in pieces(len(content), _BYTES_AT_ONCE):
-            entry.write(content[some])
-            if some.stop % _SYNC_BYTES == 0:
-                os.fsync(file.fileno())
+        for start in range(0, len(content), _BYTES_AT_ONCE):
+            entry.write(content[start : start + _BYTES_AT_ONCE])
+            yield
 
 
 def read_snapshot(folder: Path, fingerprint: str) -> tuple[tuple[int, int], Arrays]:
@@ -114,8 +125,8 @@ def read_snapshot(folder: Path, fingerprint: str) -> tuple[tuple[int, int], Arra
 def freeze(resolver: Resolver, kept: KeptState) -> Callable[[], Named]:
     """Copy what later records change, and return what makes the whole state's named arrays of it, once.
 
-    The writer must wait for the copy, which is as quick as memory is; it need not wait for the rest. The copy
-    is let go of bit by bit as its arrays are taken.
+    The writer must wait for the copy, which is as quick as memory is; it need not wait for the rest. The
+    larger parts of the copy, sums and histories, are let go of one by one as their arrays are taken.
     """
     tables = [
         (name, table, len(table), {text: len(v) for text, v in table.vocabularies.items()}, table.freeze())
@@ -152,8 +163,8 @@ def freeze(resolver: Resolver, kept: KeptState) -> Callable[[], Named]:
 
 def _narrowed(prefix: str, parts: Mapping[str, np.ndarray]) -> Named:
     for name, part in parts.items():
-        yield f"{prefix}/{name}", narrowed(part)
         give_way()
+        yield f"{prefix}/{name}", narrowed(part)
 
 
 def restore_arrays(arrays: Arrays, resolver: Resolver, kept: KeptState) -> None:

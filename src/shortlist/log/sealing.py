@@ -17,8 +17,8 @@ from shortlist.log.tables import Segment
 from shortlist.log.writer import Writer
 
 _MAX_SEGMENT_EVENTS = 500_000
-_PIECE_EVENTS = 1_000
-"""How many events are taken from the tail at a time: Python's lock is held for some milliseconds."""
+_PIECE_EVENTS = 250
+"""How many events are taken from the tail at a time: Python's lock is held for about a millisecond."""
 
 _TRIM_EVENTS = 5_000
 """How many leftovers one commit's pause may delete: about 5 ms."""

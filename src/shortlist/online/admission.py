@@ -29,7 +29,8 @@ MAX_WAIT_SHARE = 0.5
 """Of its budget: where the promise is in danger, a request that would wait longer for its turn is refused."""
 
 LATE_SHARE = 0.8
-"""Of its budget: an answer that took longer counts as one too many, before the promise is broken."""
+"""Of its budget: an answer that had to wait, and took longer, counts as late before the promise is broken.
+One that took as long by itself does not: what is rare, or the machine's doing, no narrower funnel mends."""
 
 MIN_WIDTH_SHARE = 0.2
 
@@ -38,16 +39,18 @@ _MEMORY = 200  # answers: the span over which the share of late ones is averaged
 _TURN_S = 0.1  # between two changes of the width
 _NARROWER, _WIDER = 0.85, 1.05
 _SERVICE_WEIGHT = 0.05
+_WAITED_SHARE = 0.05  # of its budget: a request that waited so long for its turn shows that there are many
 _STUCK = 3.0  # times as long as usual
 _STUCK_SHARE = 0.4  # of its budget, so that who waits behind it still has time
 
 
 @dataclass(eq=False, slots=True)
 class Ticket:
-    """One request inside: when it came, when its turn came, and how long it may take in all."""
+    """One request inside: when it came, when its turn came, how long it may take, and wait, in all."""
 
     arrived_s: float
     budget_s: float
+    may_wait_s: float
     begun_s: float = 0.0
 
 
@@ -88,13 +91,15 @@ class Admission:
         Raises:
             Problem: overloaded, at once when the wait would be too long, or when it has become so.
         """
-        ticket, now_s = Ticket(arrived_s, budget_ms / 1000), self._clock()
+        budget_s, now_s = budget_ms / 1000, self._clock()
+        may_wait_s = budget_s * (1.0 if self._broken < _MAX_LATE else MAX_WAIT_SHARE)
+        ticket = Ticket(arrived_s, budget_s, may_wait_s)
         if not self._queue and self._has_room(now_s):
             self._begin(ticket, now_s)
             return ticket
         # Of what is under way, half is left on average.
         waits_s = (len(self._queue) + 0.5) * self._service_s
-        if len(self._queue) >= MAX_WAITING or waits_s > self._may_wait_s(ticket) * self._turns.num:
+        if len(self._queue) >= MAX_WAITING or waits_s > may_wait_s * self._turns.num:
             raise self._refused(f"{len(self._queue)} requests wait already.")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (ticket, turn)
@@ -115,8 +120,10 @@ class Admission:
         now_s = self._clock()
         service_s = now_s - ticket.begun_s
         self._service_s += (_SERVICE_WEIGHT if self._service_s else 1.0) * (service_s - self._service_s)
-        took_s = now_s - ticket.arrived_s
-        self._count(took_s > LATE_SHARE * ticket.budget_s, took_s > ticket.budget_s)
+        took_s, waited_s = now_s - ticket.arrived_s, ticket.begun_s - ticket.arrived_s
+        is_broken = took_s > ticket.budget_s
+        is_near = took_s > LATE_SHARE * ticket.budget_s and waited_s > _WAITED_SHARE * ticket.budget_s
+        self._count(is_late=is_broken or is_near, is_broken=is_broken)
         self._end(ticket, now_s)
 
     def _begin(self, ticket: Ticket, now_s: float) -> None:
@@ -128,12 +135,10 @@ class Admission:
     def _end(self, ticket: Ticket, now_s: float) -> None:
         self._inside.remove(ticket)
         self._turns.left(now_s)
-        request_ended()
-        self._let_in()
-
-    def _may_wait_s(self, ticket: Ticket) -> float:
-        """Return how long a request may wait for its turn."""
-        return (1.0 if self._broken < _MAX_LATE else MAX_WAIT_SHARE) * ticket.budget_s
+        try:
+            self._let_in()
+        finally:  # so that what may wait does not begin between two requests
+            request_ended()
 
     def _has_room(self, now_s: float) -> bool:
         num_at_work = sum(now_s < self._stuck_from_s(one) for one in self._inside)
@@ -149,7 +154,7 @@ class Admission:
             ticket, turn = self._queue.popleft()
             if turn.done():
                 continue
-            if now_s - ticket.arrived_s > self._may_wait_s(ticket):
+            if now_s - ticket.arrived_s > ticket.may_wait_s:
                 turn.set_exception(self._refused("Its turn did not come in time."))
                 continue
             self._begin(ticket, now_s)
@@ -167,16 +172,16 @@ class Admission:
             self._alarm = loop.call_later(min(stuck_from_s) - now_s, self._let_in)
 
     def _refused(self, why: str) -> Problem:
-        self._count(True, True)
+        self._count(is_late=True, is_broken=True)
         return Problem("overloaded", why, retry_after="1")
 
-    def _count(self, is_late: bool, is_broken: bool) -> None:
+    def _count(self, *, is_late: bool, is_broken: bool) -> None:
         self._late += (is_late - self._late) / _MEMORY
         self._broken += (is_broken - self._broken) / _MEMORY
         now_s = self._clock()
         if now_s - self._turned_s < _TURN_S:
             return
-        if self._late > _MAX_LATE:
+        if is_late and self._late > _MAX_LATE:
             self._turned_s = now_s
             self.width_share = max(MIN_WIDTH_SHARE, self.width_share * _NARROWER)
         elif self._late < _MAX_LATE / 2 and self.width_share < 1.0:

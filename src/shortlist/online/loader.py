@@ -116,10 +116,13 @@ class Loader:
 
     def _load(self, id: ReleaseId) -> Serving:
         release = self._registry.open(id, self._fingerprint)
+        self._refresh()  # all of it may take long beside many requests
         artifacts = load_contents(release.folder, self._app)
+        self._refresh()
         item_ids = next(iter(artifacts.values())).item_ids
         assert isinstance(item_ids, ItemIds)
         codes = self._codes(item_ids)
+        self._refresh()
         funnels = {
             name: Funnel.build(self._app, surface, artifacts[name], self._state, codes=codes)
             for name, surface in self._app.surfaces.items()

@@ -22,8 +22,9 @@ from shortlist.releases.registry import Registry
 
 POLL_S = 0.5
 _TIDY_S = 60.0
-_GROWN = 0.125
-"""What can be let go of is looked for when the state has grown by this share: it takes a second or two."""
+_GROWN, _AGED_S = 0.125, 3600.0
+"""What can be let go of is looked for when the state has grown by this share, or after an hour: it takes a
+second or two."""
 
 _GIVE_UP_S = 10.0
 
@@ -57,11 +58,12 @@ class Service:
         self._data = data
         self._opened: Opened | None = None
         self._loader: Loader | None = None
-        self._waits_for = "the log to open"
+        self._waits_for = "its kernels, which a machine compiles once"
         self._broken: str | None = None
         self._progress: Told | None = None
         self._opening = opening or Embedded(app, data, self._break)
         self._stop = threading.Event()
+        self._released_s = 0.0
         self._watcher = threading.Thread(target=self._watch, name="shortlist-releases", daemon=True)
 
     @property
@@ -109,8 +111,10 @@ class Service:
         """
         started_s = time.perf_counter()
         self._progress = progress
-        self._waits_for = "its kernels to be compiled, which a machine does once"
-        rehearse(self.app)
+        self._data.mkdir(parents=True, exist_ok=True)
+        rehearse(self.app, self._data)
+        if self._stop.is_set():
+            raise Cancelled
         self._waits_for = "the log to open"
         opened = self._opening.open(self._told)
         state = opened.state
@@ -158,7 +162,7 @@ class Service:
     def _watch(self) -> None:
         assert self._loader is not None
         assert self._opened is not None
-        tidied_s = time.monotonic()
+        tidied_s = self._released_s = time.monotonic()
         while not self._stop.wait(POLL_S):
             try:
                 with in_background():
@@ -170,6 +174,7 @@ class Service:
                 _logger.exception("looking after the releases and the state failed; it goes on")
 
     def _tidy(self, state: OnlineState) -> None:
-        if state.growth > _GROWN:
+        if state.growth > _GROWN or time.monotonic() - self._released_s > _AGED_S:
+            self._released_s = time.monotonic()
             state.release()
         self._opening.tidy()

@@ -20,7 +20,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.background import give_way, pieces
+from shortlist.background import pieces
 from shortlist.declare.app import App
 from shortlist.declare.expressions import Attribute, Column, ContextField, Expression, Operation
 from shortlist.declare.surface import Surface
@@ -139,10 +139,9 @@ class Eligible:
         mask = np.ones(num_items + num_seen + _ROOM, np.bool_)
         mask_J = mask[num_items : num_items + num_seen]
         mask_J[:] = self._passes(state, kind, np.arange(num_seen))
-        give_way()
+        passes = np.append(mask_J, False)  # at the end, where code -1 finds it
         for some in pieces(num_items, _AT_ONCE):
-            codes = self._codes_I[some]
-            mask[some] = (codes >= 0) & mask_J.take(codes, mode="clip")
+            mask[some] = passes[self._codes_I[some]]
         return Allowed.of(mask)
 
     def _followed(self, state: OnlineState, kind: _Kind, passing: Allowed, changed: Items) -> Allowed:
