@@ -13,6 +13,7 @@ from shortlist.log.errors import EventRejected
 from shortlist.log.schema import EventSchema
 from shortlist.log.sqlite import now_us
 from shortlist.online.admission import Admission, Ticket
+from shortlist.online.lag import Lag
 from shortlist.online.problems import Fault, Problem, decode, shown
 from shortlist.online.router import Request, Response
 from shortlist.online.schema import RecommendRequest
@@ -24,7 +25,8 @@ from shortlist.stages.contract import Query
 
 _LEAST_SHARE = 0.25
 _SENDING_SHARE, _SENDING_MS = 0.1, 2.0
-"""Of its budget, and at most so long: what an answer may need from the funnel to the client."""
+"""Of its budget, and at most so long: what an answer may need from the funnel to the client. The lag of the
+event loop comes on top of it."""
 
 _decoder = msgspec.json.Decoder(RecommendRequest)
 
@@ -37,14 +39,14 @@ class Recommend:
         types = {name: field.type for name, field in app.request_context.fields.items()}
         self._context = EventSchema("context", types, frozenset(types))
         self._slates = Slates(app, service.telemetry)
-        self._admission = Admission()
+        self._admission, self._lag = Admission(), Lag()
         service.telemetry.watch_admission(
             lambda: self._admission.width_share, lambda: self._admission.num_waiting
         )
 
     async def post(self, request: Request) -> Response:
         """Answer one request."""
-        arrived_s = time.perf_counter()
+        arrived_s = time.perf_counter() - self._lag.seconds
         surface = self._surface(request.path["name"])
         asked = decode(request.body, _decoder)
         self._check(asked, surface)
@@ -100,16 +102,17 @@ class Recommend:
 
         def done(answer: Answer) -> None:
             """Write the answer and its evidence, on whatever thread ended the passage."""
+            response, failure = None, None
             try:
                 response = self._slates.response(ask, answer)
             except BaseException as error:
-                loop.call_soon_threadsafe(_settle, answered, None, error)
-            else:
-                loop.call_soon_threadsafe(_settle, answered, response, None)
+                failure = error
+            loop.call_soon_threadsafe(self._settle, answered, response, failure, time.perf_counter())
 
         waited_ms = 1000 * (time.perf_counter() - ticket.arrived_s)
         p99_ms = surface.slo.p99_ms
         sending_ms = min(_SENDING_SHARE * p99_ms, _SENDING_MS)
+        sending_ms += 1000 * self._lag.seconds
         budget_ms = max(p99_ms - waited_ms - sending_ms, _LEAST_SHARE * p99_ms)
         width = funnel.narrowed(self._admission.width_share)
         passage = funnel.start(query, done, budget_ms=budget_ms, width=width)
@@ -118,6 +121,23 @@ class Recommend:
             return await answered
         finally:
             watch.end()
+
+    def _settle(
+        self,
+        answered: asyncio.Future[Response],
+        response: Response | None,
+        failure: BaseException | None,
+        since_s: float,
+    ) -> None:
+        """Hand an answer that has waited since a moment to whoever waits for it, on the loop's thread."""
+        self._lag.was(time.perf_counter() - since_s)
+        if answered.done():  # the client went away
+            return
+        if failure is not None:
+            answered.set_exception(failure)
+        else:
+            assert response is not None
+            answered.set_result(response)
 
 
 class _Watch:
@@ -137,15 +157,3 @@ class _Watch:
     def _look(self) -> None:
         if self._passage.overdue():
             self._timer = self._arm()
-
-
-def _settle(
-    answered: asyncio.Future[Response], response: Response | None, error: BaseException | None
-) -> None:
-    if answered.done():  # the client went away
-        return
-    if error is not None:
-        answered.set_exception(error)
-    else:
-        assert response is not None
-        answered.set_result(response)
