@@ -98,16 +98,16 @@ class Recommend:
             state=state,
         )
         loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Response] = loop.create_future()
+        answered: asyncio.Future[tuple[Response, float]] = loop.create_future()
 
         def done(answer: Answer) -> None:
             """Write the answer and its evidence, on whatever thread ended the passage."""
-            response, failure = None, None
             try:
                 response = self._slates.response(ask, answer)
             except BaseException as error:
-                failure = error
-            loop.call_soon_threadsafe(self._settle, answered, response, failure, time.perf_counter())
+                loop.call_soon_threadsafe(_settle, answered, None, error)
+            else:
+                loop.call_soon_threadsafe(_settle, answered, (response, time.perf_counter()), None)
 
         waited_ms = 1000 * (time.perf_counter() - ticket.arrived_s)
         p99_ms = surface.slo.p99_ms
@@ -118,26 +118,11 @@ class Recommend:
         passage = funnel.start(query, done, budget_ms=budget_ms, width=width)
         watch = _Watch(loop, passage)
         try:
-            return await answered
+            response, ready_s = await answered
         finally:
             watch.end()
-
-    def _settle(
-        self,
-        answered: asyncio.Future[Response],
-        response: Response | None,
-        failure: BaseException | None,
-        since_s: float,
-    ) -> None:
-        """Hand an answer that has waited since a moment to whoever waits for it, on the loop's thread."""
-        self._lag.was(time.perf_counter() - since_s)
-        if answered.done():  # the client went away
-            return
-        if failure is not None:
-            answered.set_exception(failure)
-        else:
-            assert response is not None
-            answered.set_result(response)
+        self._lag.was(time.perf_counter() - ready_s)
+        return response
 
 
 class _Watch:
@@ -157,3 +142,17 @@ class _Watch:
     def _look(self) -> None:
         if self._passage.overdue():
             self._timer = self._arm()
+
+
+def _settle(
+    answered: asyncio.Future[tuple[Response, float]],
+    response: tuple[Response, float] | None,
+    error: BaseException | None,
+) -> None:
+    if answered.done():  # the client went away
+        return
+    if error is not None:
+        answered.set_exception(error)
+    else:
+        assert response is not None
+        answered.set_result(response)
