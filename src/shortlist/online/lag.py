@@ -7,9 +7,8 @@ others are refused in the same second, for many milliseconds that no clock of ou
 from __future__ import annotations
 
 _QUANTILE = 0.9
-_STEP_S = (
-    0.0005  # so much does one delay change at most, however long it was: machines have pauses of their own
-)
+_STEP_S = 0.0005
+"""So much does one delay change at most, however long it was: machines have pauses of their own."""
 
 
 class Lag:
