@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from shortlist.log import (
     ImportReport,
     SqliteLog,
     UnknownKind,
+    tables,
 )
 
 FIELDS = {
@@ -192,6 +195,21 @@ def test_ids_seen_before_are_no_second_effect(tmp_path: Path) -> None:
         assert log.append([Event("like", {"user": "z"}, id="y")])[0].seq == 3
         again = log.import_history([source])
         assert (again.num_imported, again.num_duplicates, log.last_seq) == (0, 4, 3)
+
+
+def test_whoever_imported_sees_the_log_end_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_end = tables.end_of_log
+
+    def slow_end(database: sqlite3.Connection) -> tuple[int, int]:
+        time.sleep(0.05)
+        return real_end(database)
+
+    columns = {"user": np.array(["u1", "u2"]), "time_us": np.array([1, 2])}
+    source = HistorySource("like", columns, {"user": "user"}, "time_us")
+    with SqliteLog(tmp_path, [LIKE]) as log:
+        monkeypatch.setattr(tables, "end_of_log", slow_end)
+        report = log.import_history([source])
+        assert log.last_seq == report.num_imported == 2
 
 
 def test_progress_rises_to_the_whole(tmp_path: Path) -> None:

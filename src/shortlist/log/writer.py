@@ -94,12 +94,14 @@ class Writer:
 
     def _run(self, task: Task) -> None:
         try:
-            result = task.run(self._database)
+            try:
+                result = task.run(self._database)
+            finally:  # before whoever waits goes on, and asks where the log ends
+                self.last_seq, self.last_log_time_us = tables.end_of_log(self._database)
         except BaseException as error:
             task.future.set_exception(error)
         else:
             task.future.set_result(result)
-        self.last_seq, self.last_log_time_us = tables.end_of_log(self._database)
 
     def _commit(self, group: Sequence[Submission]) -> None:
         encoded = [(submission.future, self._encoded(submission)) for submission in group]
